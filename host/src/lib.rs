@@ -1,0 +1,2 @@
+//! Roost.
+pub mod contract;

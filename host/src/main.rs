@@ -1,0 +1,2 @@
+//! roost
+fn main() {}
