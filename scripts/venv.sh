@@ -1,17 +1,19 @@
 #!/usr/bin/env bash
-# The Python environment of the tests and the demo, in .venv: the real servers, and their
-# own clients.
+# The Python environments of the tests and the demo: the real servers in .venv, and in
+# .venv/client their own clients. Those have one to themselves because beside the server
+# the client loads all of it, six seconds each time a script starts.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 . scripts/messages.sh
 . scripts/debian.sh
 
 requirements=tests/requirements.txt
+client_requirements=tests/python/requirements.txt
 # A copy of what was installed last: present and the same, there is nothing to do.
 installed=.venv/installed-requirements.txt
 python=${PYTHON:-python3}
 
-if cmp --silent "$requirements" "$installed"; then
+if cat "$requirements" "$client_requirements" | cmp --silent - "$installed"; then
     exit 0
 fi
 
@@ -41,8 +43,15 @@ if ! .venv/bin/python -m pip --version >/dev/null 2>&1; then
         "Run as root: apt-get install python3-venv"
 fi
 
+install() {
+    .venv/bin/python -m pip --python "$1" install \
+        --quiet --disable-pip-version-check --requirement "$2" || fail \
+        "the Python packages of $2 cannot be installed" \
+        "pip says why above. Behind a proxy or a mirror, set what pip reads: HTTPS_PROXY, PIP_INDEX_URL."
+}
+
 say "Installing Phoenix into .venv (a minute or two, 700 MB)"
-.venv/bin/python -m pip install --quiet --disable-pip-version-check --requirement "$requirements" || fail \
-    "the Python packages of $requirements cannot be installed" \
-    "pip says why above. Behind a proxy or a mirror, set what pip reads: PIP_INDEX_URL, HTTPS_PROXY."
-cp "$requirements" "$installed"
+install .venv "$requirements"
+.venv/bin/python -m venv --without-pip .venv/client
+install .venv/client "$client_requirements"
+cat "$requirements" "$client_requirements" >"$installed"

@@ -19,7 +19,7 @@ if has_guest_target; then
 fi
 
 say "Falling back on Debian's Rust for WebAssembly"
-debian_install rustc-web cargo-web rust-web-src && has_debian_toolchain || fail \
+{ debian_install rustc-web cargo-web rust-web-src && has_debian_toolchain; } || fail \
     "there is no way to build WebAssembly here" \
     "Either: rustup target add $guest_target" \
     "Or, as root, on Debian: apt-get install rustc-web cargo-web rust-web-src"

@@ -71,20 +71,21 @@ impl Phoenix {
     }
 
     async fn start_any(auth: bool) -> Result<Self> {
-        let mut attempts = 1..=3;
-        loop {
-            let last = {
-                attempts.next();
-                attempts.is_empty()
-            };
-            let mut phoenix = Self::prepare(auth)?;
-            match phoenix.launch().await {
-                Ok(()) => return Ok(phoenix),
-                // Somebody took one of the ports since we looked.
-                Err(_) if !last && phoenix.log().contains("ddress already in use") => {}
-                Err(error) => return Err(error),
+        let mut started = Self::try_start(auth).await;
+        // Somebody may have taken a port after we saw it free.
+        for _ in 0..2 {
+            match &started {
+                Err(error) if lost_a_port(error) => started = Self::try_start(auth).await,
+                _ => break,
             }
         }
+        started
+    }
+
+    async fn try_start(auth: bool) -> Result<Self> {
+        let mut phoenix = Self::prepare(auth)?;
+        phoenix.launch().await?;
+        Ok(phoenix)
     }
 
     fn prepare(auth: bool) -> Result<Self> {
@@ -251,6 +252,12 @@ impl Phoenix {
         lines.reverse();
         lines.join("\n")
     }
+}
+
+/// What the log says, for the HTTP port and for the gRPC port.
+fn lost_a_port(error: &anyhow::Error) -> bool {
+    let message = format!("{error:#}");
+    message.contains("address already in use") || message.contains("Failed to bind to address")
 }
 
 /// One for each use: a client belongs to the runtime of the test that made it, and a

@@ -17,7 +17,7 @@ impl Phoenix {
     /// # Errors
     /// When the script fails: with what it said.
     pub async fn python(&self, script: &str, input: &Value) -> Result<Value> {
-        let mut command = Command::new(repository(".venv/bin/python"));
+        let mut command = Command::new(repository(".venv/client/bin/python"));
         command
             .arg(repository("tests/python").join(script))
             .env("PHOENIX_ENDPOINT", self.http_endpoint())
@@ -34,7 +34,7 @@ impl Phoenix {
         };
         let mut child = command
             .spawn()
-            .context("no Python in .venv: run `make setup`")?;
+            .context("no Python in .venv/client: run `make setup`")?;
         if let Some(mut pipe) = child.stdin.take() {
             pipe.write_all(&serde_json::to_vec(input)?).await?;
         }
