@@ -36,10 +36,10 @@ lint: wasm-target ## Check formatting, and clippy for the host and for the guest
 	cargo clippy --workspace --all-targets -- -D warnings
 	scripts/lint-guests.sh $(guests)
 
-docs: ## Build the documentation; a broken link is an error
+docs: host-tools ## Build the documentation; a broken link is an error
 	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps
 
-wit: ## Check the contract: it resolves, and every item of it is documented
+wit: host-tools ## Check the contract: it resolves, and every item of it is documented
 	cargo test --quiet --package roost-tests --test contract
 
 help: ## Show this list
