@@ -27,8 +27,7 @@ debian_cargo() {
     local command=$1 tools
     shift
     tools=$(rustc --print sysroot)/lib/rustlib/$(rustc --print host-tuple)/bin
-    # The standard library is built with features that only its own compiler may use.
-    # Guests say which Rust they need themselves, hence no look at the workspace's.
+    # Building the standard library takes features that only its own compiler may use.
     PATH="/usr/bin:$tools:$tools/gcc-ld:$PATH" \
         RUSTC=/usr/bin/rustc \
         RUSTC_BOOTSTRAP=1 \
