@@ -1,2 +1,3 @@
 //! Roost.
+pub mod config;
 pub mod contract;
