@@ -122,10 +122,7 @@ fn expect_component(bytes: &[u8]) -> Result<(), Refusal> {
 }
 
 /// What a component exports of the contract, if it is of this host's version of it.
-fn check_contract(
-    engine: &Engine,
-    component: &Component,
-) -> Result<BTreeSet<Capability>, Refusal> {
+fn check_contract(engine: &Engine, component: &Component) -> Result<BTreeSet<Capability>, Refusal> {
     let ty = component.component_type();
     let names = |items: Vec<&str>| items.into_iter().map(str::to_owned).collect::<Vec<_>>();
     let exports: Vec<&str> = ty.exports(&engine.wasmtime).map(|(name, _)| name).collect();
@@ -150,7 +147,9 @@ fn check_contract(
         .iter()
         .find(|name| contract_interface(name).is_some_and(|(interface, _)| interface != "types"));
     if let Some(name) = wanted {
-        return Err(Refusal::Import(format!("this host does not provide {name}")));
+        return Err(Refusal::Import(format!(
+            "this host does not provide {name}"
+        )));
     }
     Ok(Capability::ALL
         .into_iter()
@@ -195,7 +194,10 @@ mod tests {
     fn what_is_no_component_is_told_apart() {
         let refusal = |bytes: &[u8]| expect_component(bytes).map_err(|r| r.to_string());
         assert_eq!(refusal(b"\0asm\x0d\0\x01\0"), Ok(()));
-        assert_eq!(refusal(b"\0asm\x01\0\0\0"), Err(Refusal::CoreModule.to_string()));
+        assert_eq!(
+            refusal(b"\0asm\x01\0\0\0"),
+            Err(Refusal::CoreModule.to_string())
+        );
         assert_eq!(
             refusal(b"#!/bin/sh\necho"),
             Err(Refusal::NotWebAssembly("#!/bin/sh\necho".to_owned()).to_string())

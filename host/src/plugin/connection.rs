@@ -9,7 +9,7 @@ use serde_json::{Map, Value};
 
 use super::component::ProviderComponent;
 use super::policy::{Origin, Policy};
-use crate::config::Secret;
+use crate::config::{ExposeSecret, Secret};
 
 /// A connection as the operator wrote it, with its secrets at hand. What it comes to
 /// depends on the provider's schema, so it is resolved anew for each generation.
@@ -54,10 +54,14 @@ impl ConnectionSpec {
             if property.is_secret {
                 // Written into the configuration itself, it is a secret all the same.
                 if let Some(Value::String(value)) = config.remove(&property.name) {
-                    secrets.entry(property.name.clone()).or_insert_with(|| Secret::new(value));
+                    secrets
+                        .entry(property.name.clone())
+                        .or_insert_with(|| Secret::from(value));
                 }
             } else if let Some(default) = &property.default {
-                config.entry(&property.name).or_insert_with(|| default.clone());
+                config
+                    .entry(&property.name)
+                    .or_insert_with(|| default.clone());
             }
             if property.is_endpoint
                 && let Some(address) = config.get(&property.name).and_then(Value::as_str)
@@ -95,10 +99,17 @@ impl ConnectionSpec {
                 return Err(format!(
                     "secrets.{name}: the provider {} has no such secret; it has: {}",
                     self.provider,
-                    if names.is_empty() { "none".to_owned() } else { names.join(", ") }
+                    if names.is_empty() {
+                        "none".to_owned()
+                    } else {
+                        names.join(", ")
+                    }
                 ));
             }
-            whole.insert(name.clone(), Value::String(secret.expose().to_owned()));
+            whole.insert(
+                name.clone(),
+                Value::String(secret.expose_secret().to_owned()),
+            );
         }
         component
             .schema
@@ -116,8 +127,13 @@ fn credentials(
         let Some(secret) = secrets.get(&credential.property) else {
             continue;
         };
-        let invalid = || format!("secrets.{}: it cannot be sent in a header", credential.property);
-        let text = credential.template.replace("{}", secret.expose());
+        let invalid = || {
+            format!(
+                "secrets.{}: it cannot be sent in a header",
+                credential.property
+            )
+        };
+        let text = credential.template.replace("{}", secret.expose_secret());
         let mut value = HeaderValue::try_from(text).map_err(|_| invalid())?;
         value.set_sensitive(true);
         let name = HeaderName::try_from(&credential.header).map_err(|_| invalid())?;

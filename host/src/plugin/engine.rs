@@ -23,7 +23,7 @@ pub(crate) const MAX_TABLE_ELEMENTS: usize = 200_000;
 /// What an engine is made with.
 #[derive(Debug, Clone)]
 pub(crate) struct EngineOptions {
-    /// Where compiled code is kept; `None` compiles anew each time.
+    /// Where compiled code is kept; `None` is the user's cache folder, if there is one.
     pub(crate) cache_folder: Option<PathBuf>,
     /// The most memory of one instance, in bytes.
     pub(crate) memory_bytes: usize,
@@ -56,11 +56,18 @@ fn config(options: &EngineOptions) -> wasmtime::Result<Config> {
     // Guests are synchronous: a call costs a fifth without the machinery for async ones.
     config.concurrency_support(false);
     config.epoch_interruption(true);
+    let mut cache = CacheConfig::new();
     if let Some(folder) = &options.cache_folder {
-        let mut cache = CacheConfig::new();
         cache.with_directory(folder);
-        config.cache(Some(Cache::new(cache)?));
     }
+    match Cache::new(cache) {
+        Ok(cache) => config.cache(Some(cache)),
+        Err(reason) if options.cache_folder.is_none() => {
+            tracing::info!(%reason, "there is no cache folder: providers are compiled at each start");
+            &mut config
+        }
+        Err(reason) => return Err(reason),
+    };
     Ok(config)
 }
 

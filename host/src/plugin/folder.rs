@@ -84,7 +84,9 @@ fn providers(folder: &Path) -> io::Result<BTreeMap<String, PathBuf>> {
     let mut found = BTreeMap::new();
     for entry in std::fs::read_dir(folder)? {
         let path = entry?.path();
-        let is_component = path.extension().is_some_and(|extension| extension == "wasm");
+        let is_component = path
+            .extension()
+            .is_some_and(|extension| extension == "wasm");
         if let Some(name) = path.file_stem().and_then(|stem| stem.to_str())
             && is_component
             && !name.starts_with('.')

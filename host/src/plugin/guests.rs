@@ -6,7 +6,12 @@ use wasmtime::Store;
 use wasmtime::component::{Instance, InstancePre};
 
 use super::state::State;
-use crate::contract::{Capability, Error, guest};
+use crate::contract::{Capability, guest};
+
+/// The provider does not have an interface.
+#[derive(Debug, thiserror::Error)]
+#[error("the provider does not export {0}")]
+pub(super) struct NotExported(Capability);
 
 /// Writes both structs from one list of the optional interfaces: where their functions
 /// are in a component (found once, before anything runs), and the functions of an
@@ -56,13 +61,10 @@ macro_rules! guests {
         }
 
         impl Guests {
-            $(pub(crate) fn $field(&self) -> Result<&guest::$interface::Guest, Error> {
-                self.$field.as_ref().ok_or_else(|| {
-                    Error::Unsupported(format!(
-                        "the provider does not export {}",
-                        Capability::$capability
-                    ))
-                })
+            $(pub(crate) fn $field(&self) -> wasmtime::Result<&guest::$interface::Guest> {
+                self.$field
+                    .as_ref()
+                    .ok_or_else(|| NotExported(Capability::$capability).into())
             })*
         }
     };

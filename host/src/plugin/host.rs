@@ -17,10 +17,10 @@ use super::engine::{Engine, EngineOptions};
 use super::folder::Folder;
 use super::generation::Generation;
 use super::outbound;
-use super::pool::Lease;
 use super::policy::Policy;
+use super::pool::Lease;
 use super::refusal::Refusal;
-use super::runtime::Runtime;
+use super::runtime::{Runtime, size};
 use super::slot::Slot;
 use super::status::ProviderStatus;
 use super::watcher::Watcher;
@@ -81,7 +81,7 @@ impl Host {
     pub async fn start(plugins: &PluginsConfig, limits: &LimitsConfig) -> Result<Self, HostError> {
         let engine = Engine::new(&EngineOptions {
             cache_folder: plugins.cache_folder.clone(),
-            memory_bytes: limits.memory_bytes,
+            memory_bytes: size(limits.memory_bytes),
         })
         .map_err(|error| HostError::Engine(format!("{error:#}")))?;
         let stop_watching = CancellationToken::new();
@@ -197,7 +197,7 @@ impl Inner {
                     &slot.name,
                     bytes,
                     self.runtime.outbound(nowhere, http::HeaderMap::new()),
-                    self.runtime.limits.memory_bytes,
+                    self.runtime.memory_bytes(),
                     self.runtime.call_timeout(),
                 )
                 .await
@@ -220,7 +220,8 @@ impl Inner {
     fn retire(&self, generation: Option<Arc<Generation>>) {
         if let Some(generation) = generation {
             let limit = self.drain_timeout;
-            self.draining.spawn(async move { generation.drain(limit).await });
+            self.draining
+                .spawn(async move { generation.drain(limit).await });
         }
     }
 }
@@ -269,7 +270,9 @@ impl Connection {
 
     /// An instance for one call, which has the deadline of the host's limits.
     pub(crate) async fn lease(&self, operation: &'static str) -> Result<Lease, Error> {
-        let ConnectionInner { key, runtime, spec, .. } = &*self.inner;
+        let ConnectionInner {
+            key, runtime, spec, ..
+        } = &*self.inner;
         let deadline = Instant::now() + runtime.call_timeout();
         let generation = self.generation()?;
         let pool = generation

@@ -8,7 +8,7 @@ use wasmtime::Store;
 use super::component::{ProviderComponent, root_cause};
 use super::connection::Resolved;
 use super::engine::Engine;
-use super::guests::Guests;
+use super::guests::{Guests, NotExported};
 use super::outbound::Outbound;
 use super::state::{DeadlinePassed, LimitPassed, State};
 use crate::contract::Error;
@@ -18,7 +18,7 @@ pub(crate) struct Instance {
     pub(crate) store: Store<State>,
     pub(crate) guests: Guests,
     /// How many calls it has served.
-    pub(crate) calls: u32,
+    pub(crate) calls: u64,
 }
 
 impl Instance {
@@ -66,6 +66,9 @@ pub(crate) fn explain(operation: &str, error: &wasmtime::Error) -> Error {
             "{operation} was ended at its deadline; raise call_timeout_millis under [limits] in \
              roost.toml if the backend needs longer"
         ));
+    }
+    if let Some(missing) = error.downcast_ref::<NotExported>() {
+        return Error::Unsupported(missing.to_string());
     }
     if let Some(limit) = error.downcast_ref::<LimitPassed>() {
         return Error::Internal(format!("{operation} was ended: {limit}"));

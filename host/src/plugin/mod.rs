@@ -33,4 +33,6 @@ pub use host::{Host, HostError};
 pub use refusal::Refusal;
 pub use status::{GenerationStatus, ProviderStatus};
 
+pub(crate) use guests::Guests;
 pub(crate) use host::Connection;
+pub(crate) use state::State;

@@ -99,7 +99,7 @@ impl Lease {
                     &generation.component,
                     &pool.resolved,
                     outbound,
-                    runtime.limits.memory_bytes,
+                    runtime.memory_bytes(),
                     deadline,
                 )
                 .await?

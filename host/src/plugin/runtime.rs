@@ -10,6 +10,11 @@ use super::outbound::Outbound;
 use super::policy::Policy;
 use crate::config::LimitsConfig;
 
+/// A number of bytes as this machine addresses them.
+pub(super) fn size(bytes: u64) -> usize {
+    usize::try_from(bytes).unwrap_or(usize::MAX)
+}
+
 pub(crate) struct Runtime {
     pub(super) engine: Arc<Engine>,
     client: reqwest::Client,
@@ -29,14 +34,18 @@ impl Runtime {
         Duration::from_millis(self.limits.call_timeout_millis)
     }
 
+    pub(super) fn memory_bytes(&self) -> usize {
+        size(self.limits.memory_bytes)
+    }
+
     /// A way out for instances under `policy`.
     pub(super) fn outbound(&self, policy: Arc<Policy>, credentials: HeaderMap) -> Outbound {
         Outbound {
             client: self.client.clone(),
             policy,
             credentials,
-            request_bytes: self.limits.request_bytes,
-            response_bytes: self.limits.response_bytes,
+            request_bytes: size(self.limits.request_bytes),
+            response_bytes: size(self.limits.response_bytes),
             refusal: Arc::default(),
         }
     }

@@ -102,7 +102,10 @@ fn check_credential(credential: &Credential, properties: &[Property]) -> Result<
         header,
         template,
     } = credential;
-    if !properties.iter().any(|p| p.is_secret && p.name == *property) {
+    if !properties
+        .iter()
+        .any(|p| p.is_secret && p.name == *property)
+    {
         return Err(format!(
             "credential `{property}` is no property of config-schema with \"writeOnly\": true"
         ));
