@@ -1,0 +1,29 @@
+//! The ground the end-to-end tests stand on: real servers that cannot outlive the
+//! tests, the backend's own client for a second opinion, plugin folders, and waiting
+//! without guessing how long.
+//!
+//! A server takes seconds to start and hundreds of megabytes, so the tests of a binary
+//! share one ([`Phoenix::shared`]) and keep apart by project names nobody else uses
+//! ([`unique`]). Only a test that ends a server starts its own.
+
+mod eventually;
+mod folder;
+mod guard;
+mod guests;
+mod names;
+mod phoenix;
+mod ports;
+mod python;
+
+pub use eventually::eventually;
+pub use folder::PluginFolder;
+pub use guests::{core_module, echo, echo_next, other_contract, phoenix_provider};
+pub use names::{span_id, trace_id, unique};
+pub use phoenix::Phoenix;
+
+use std::path::{Path, PathBuf};
+
+/// A path inside the repository, from its root.
+fn repository(path: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(path)
+}
