@@ -1,2 +1,3 @@
 //! Roost.
 pub mod contract;
+pub mod export;
