@@ -1,3 +1,4 @@
 //! Roost.
+pub mod config;
 pub mod contract;
 pub mod export;
