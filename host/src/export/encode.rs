@@ -370,3 +370,7 @@ fn unix_nanos(time: SystemTime) -> u64 {
     time.duration_since(UNIX_EPOCH)
         .map_or(0, |since| since.as_nanos().try_into().unwrap_or(u64::MAX))
 }
+
+#[cfg(test)]
+#[path = "encode_tests.rs"]
+mod tests;

@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::cell::RefCell;
+use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
 use std::time::SystemTime;
 
@@ -171,7 +172,7 @@ fn new_context(parent: &SpanContext) -> SpanContext {
         })
         // A thread that is ending has no thread-local values any more.
         .unwrap_or_else(|_| {
-            let mut rng = SmallRng::from_os_rng();
+            let mut rng = SmallRng::seed_from_u64(RandomState::new().hash_one(()));
             (rng.random(), rng.random())
         });
     let span = SpanId::from_bytes(span.max(1).to_be_bytes());
