@@ -1,5 +1,4 @@
 //! Roost.
 pub mod config;
 pub mod contract;
-pub mod plugin;
-pub mod provider;
+pub mod export;
