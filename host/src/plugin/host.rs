@@ -8,8 +8,10 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
 use futures_util::future::join_all;
+use http::HeaderMap;
 use tokio_util::sync::{CancellationToken, DropGuard};
 use tokio_util::task::TaskTracker;
+use url::Url;
 
 use super::component::ProviderComponent;
 use super::connection::ConnectionSpec;
@@ -17,8 +19,8 @@ use super::engine::{Engine, EngineOptions};
 use super::folder::Folder;
 use super::generation::Generation;
 use super::outbound;
-use super::policy::Policy;
-use super::pool::Lease;
+use super::policy::{Policy, same_origin};
+use super::pool::{Lease, Pool};
 use super::refusal::Refusal;
 use super::runtime::{Runtime, size};
 use super::slot::Slot;
@@ -196,7 +198,7 @@ impl Inner {
                     &self.runtime.engine,
                     &slot.name,
                     bytes,
-                    self.runtime.outbound(nowhere, http::HeaderMap::new()),
+                    self.runtime.outbound(nowhere, HeaderMap::new()),
                     self.runtime.memory_bytes(),
                     self.runtime.call_timeout(),
                 )
@@ -268,16 +270,38 @@ impl Connection {
         })
     }
 
+    /// The headers to present at `endpoint` when spans are sent there: the credentials of
+    /// this connection, if the endpoint is one of its own or the operator `named` it.
+    pub(crate) fn credentials_for(
+        &self,
+        endpoint: &Url,
+        named: Option<&Url>,
+    ) -> Result<HeaderMap, Error> {
+        let resolved = self.pool(&self.generation()?)?;
+        let resolved = resolved.resolved();
+        if resolved.policy.is_endpoint(endpoint) || named.is_some_and(|url| same_origin(url, endpoint)) {
+            return Ok(resolved.credentials.clone());
+        }
+        resolved
+            .policy
+            .check(endpoint)
+            .map_err(Error::PermissionDenied)?;
+        Ok(HeaderMap::new())
+    }
+
+    fn pool(&self, generation: &Generation) -> Result<Arc<Pool>, Error> {
+        let ConnectionInner { key, runtime, spec, .. } = &*self.inner;
+        generation
+            .pool(runtime, *key, spec)
+            .map_err(Error::InvalidArgument)
+    }
+
     /// An instance for one call, which has the deadline of the host's limits.
     pub(crate) async fn lease(&self, operation: &'static str) -> Result<Lease, Error> {
-        let ConnectionInner {
-            key, runtime, spec, ..
-        } = &*self.inner;
+        let runtime = &self.inner.runtime;
         let deadline = Instant::now() + runtime.call_timeout();
         let generation = self.generation()?;
-        let pool = generation
-            .pool(runtime, *key, spec)
-            .map_err(Error::InvalidArgument)?;
+        let pool = self.pool(&generation)?;
         Lease::take(runtime, generation, pool, operation, deadline).await
     }
 }

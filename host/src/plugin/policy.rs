@@ -55,6 +55,12 @@ impl fmt::Display for Origin {
     }
 }
 
+/// Whether two addresses are of one scheme, host and port.
+pub(crate) fn same_origin(left: &Url, right: &Url) -> bool {
+    let origin = Origin::of(left);
+    origin.is_some() && origin == Origin::of(right)
+}
+
 /// The grants of one connection.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Policy {

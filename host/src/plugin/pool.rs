@@ -39,6 +39,10 @@ impl Pool {
         }
     }
 
+    pub(super) fn resolved(&self) -> &Resolved {
+        &self.resolved
+    }
+
     fn idle(&self) -> std::sync::MutexGuard<'_, Vec<Instance>> {
         self.idle.lock().unwrap_or_else(PoisonError::into_inner)
     }

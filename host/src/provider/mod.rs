@@ -25,6 +25,8 @@ pub use traces::TraceStore;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use http::HeaderMap;
+use url::Url;
 use wasmtime::Store;
 
 use crate::contract::{
@@ -204,6 +206,18 @@ impl Provider {
                 .await
         })
         .await
+    }
+
+    /// The headers to present at `endpoint` when spans are sent there; `named` is what the
+    /// operator named for spans.
+    pub(crate) fn export_credentials(
+        &self,
+        endpoint: &Url,
+        named: Option<&Url>,
+    ) -> Result<HeaderMap, ProviderError> {
+        self.connection
+            .credentials_for(endpoint, named)
+            .map_err(|kind| self.error("configure-span-export", kind))
     }
 
     /// Run one call on an instance of the generation that serves now.
