@@ -10,10 +10,12 @@ use std::path::PathBuf;
 #[non_exhaustive]
 pub enum ConfigError {
     /// The file cannot be read.
-    #[error("{}: cannot be read: {source}", path.display())]
+    #[error("{}: cannot be read: {source} (the file is named by {named_by})", path.display())]
     Read {
         /// The file.
         path: PathBuf,
+        /// Who named it: `ROOST_CONFIG`, the caller, or the default.
+        named_by: &'static str,
         /// Why not.
         source: io::Error,
     },
