@@ -42,7 +42,7 @@ pub(super) fn read(text: &str, path: &Path) -> Result<(Config, Origin), ConfigEr
     let mut document = DeTable::parse(text).map_err(|error| {
         let at = error.span().map_or(0, |span| span.start);
         let advice = format!("this is no TOML: {}", error.message());
-        ConfigError::Invalid(vec![problem(at, String::new(), None, advice)])
+        ConfigError::invalid(vec![problem(at, String::new(), None, advice)])
     })?;
     let mut entries = Vec::new();
     collect(document.get_ref(), &mut Vec::new(), &mut entries);
@@ -54,27 +54,22 @@ pub(super) fn read(text: &str, path: &Path) -> Result<(Config, Origin), ConfigEr
             Err(error) => error,
         };
         let span = error.span();
-        let found = span.as_ref().and_then(|span| {
-            let entry = entries.iter().rev().find(|entry| entry.covers(span))?;
-            Some((entry, span))
-        });
+        let found = span
+            .as_ref()
+            .and_then(|span| Some((find(&entries, span)?, span)));
         let Some((entry, span)) = found else {
             let at = span.map_or(0, |span| span.start);
             problems.push(problem(at, String::new(), None, error.message().to_owned()));
-            return Err(ConfigError::Invalid(problems));
+            return Err(ConfigError::invalid(problems));
         };
         let (value, advice) = explain(entry, span, text, error.message());
         problems.push(problem(span.start, entry.name(), value, advice));
         if !remove(document.get_mut(), &entry.path) {
-            return Err(ConfigError::Invalid(problems));
+            return Err(ConfigError::invalid(problems));
         }
     };
     if !problems.is_empty() {
-        problems.sort_by_key(|problem| match problem.place {
-            Place::File { line, column, .. } => (line, column),
-            _ => (0, 0),
-        });
-        return Err(ConfigError::Invalid(problems));
+        return Err(ConfigError::invalid(problems));
     }
     let positions = entries.iter().map(|entry| {
         let at = if entry.is_table {
@@ -94,11 +89,6 @@ pub(super) fn read(text: &str, path: &Path) -> Result<(Config, Origin), ConfigEr
 impl Entry {
     fn name(&self) -> String {
         key_path(self.path.iter().map(String::as_str))
-    }
-
-    fn covers(&self, span: &Range<usize>) -> bool {
-        let within = |outer: &Range<usize>| outer.start <= span.start && span.end <= outer.end;
-        within(&self.key) || within(&self.value)
     }
 
     /// Whether its value may be a secret, or hold one: then no message shows it.
@@ -123,6 +113,16 @@ fn collect(table: &DeTable<'_>, path: &mut Vec<String>, entries: &mut Vec<Entry>
         }
         path.pop();
     }
+}
+
+/// The entry serde stopped at: the one with this key or value, else the innermost around it,
+/// for an error inside a list.
+fn find<'a>(entries: &'a [Entry], span: &Range<usize>) -> Option<&'a Entry> {
+    let around = |entry: &&Entry| entry.value.start <= span.start && span.end <= entry.value.end;
+    let key = entries.iter().find(|entry| entry.key == *span);
+    let value = || entries.iter().find(|entry| entry.value == *span);
+    key.or_else(value)
+        .or_else(|| entries.iter().rev().find(around))
 }
 
 /// Takes an entry out; whether it was there.
@@ -165,11 +165,11 @@ fn explain(
         .get(span.clone())
         .filter(|value| !entry.is_secret() && !value.contains('\n') && *span != entry.key)
         .map(str::to_owned);
-    let advice = match message.rsplit_once("expected ") {
-        Some(("", wanted)) => format!("must be {wanted}"),
-        Some((unknown, wanted)) if unknown.starts_with("unknown variant") => {
-            format!("must be {wanted}")
-        }
+    let is_serdes = ["expected ", "invalid "]
+        .iter()
+        .any(|kind| message.starts_with(kind));
+    let wanted = message.rsplit_once("expected ").filter(|_| is_serdes);
+    let advice = match wanted {
         Some((_, wanted)) => format!("must be {}", plain(wanted)),
         None => message.to_owned(),
     };

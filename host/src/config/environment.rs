@@ -143,7 +143,7 @@ impl Config {
         if problems.is_empty() {
             Ok(())
         } else {
-            Err(ConfigError::Invalid(problems))
+            Err(ConfigError::invalid(problems))
         }
     }
 }

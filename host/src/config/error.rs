@@ -46,6 +46,14 @@ pub enum ConfigError {
     },
 }
 
+impl ConfigError {
+    /// Problems in the order of their places.
+    pub(super) fn invalid(mut problems: Vec<Problem>) -> Self {
+        problems.sort_by(|one, other| one.place.cmp(&other.place));
+        Self::Invalid(problems)
+    }
+}
+
 /// One thing that is wrong, where, and how to mend it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Problem {
@@ -61,7 +69,7 @@ pub struct Problem {
 }
 
 /// Where a value comes from.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Place {
     /// A file.
     File {

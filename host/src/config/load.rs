@@ -49,7 +49,7 @@ impl Config {
             (Ok(()), Ok(())) => Ok(config),
             (Err(ConfigError::Invalid(mut all)), Err(ConfigError::Invalid(more))) => {
                 all.extend(more);
-                Err(ConfigError::Invalid(all))
+                Err(ConfigError::invalid(all))
             }
             (Err(error), _) | (_, Err(error)) => Err(error),
         }

@@ -45,7 +45,7 @@ impl Config {
         }
         match findings.problems {
             problems if problems.is_empty() => Ok(()),
-            problems => Err(ConfigError::Invalid(problems)),
+            problems => Err(ConfigError::invalid(problems)),
         }
     }
 }

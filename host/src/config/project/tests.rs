@@ -204,7 +204,6 @@ proptest! {
         for owner in splits.chain([(text.clone(), None)]) {
             let name = name_of(&names, &owner);
             if let Some(other) = taken.insert(name.clone(), owner.clone()) {
-                // `a-b_c` and `a_b-c` are texts of their own, but one split each.
                 prop_assert!(false, "{name} is {other:?} and {owner:?}");
             }
         }
