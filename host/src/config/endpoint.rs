@@ -52,7 +52,7 @@ pub(super) fn host(text: &str) -> Result<Url, InvalidEndpoint> {
 
 /// Where spans go. The default of `otlp_use_tls` is false, so `https` needs no second word;
 /// `http` against an explicit wish for TLS is refused rather than sent in the clear.
-pub(super) fn otlp(text: &str, use_tls: bool) -> Result<Url, InvalidEndpoint> {
+pub(crate) fn otlp(text: &str, use_tls: bool) -> Result<Url, InvalidEndpoint> {
     if text.contains("://") {
         let url = url(text).map_err(|fault| match fault {
             InvalidEndpoint::Url => InvalidEndpoint::HostPort,

@@ -57,6 +57,26 @@ pub enum ProjectNameError {
     Template(#[from] InvalidTemplate),
 }
 
+impl Default for ProjectNames {
+    /// The names of the default templates.
+    fn default() -> Self {
+        let prefix = "cogniverse-".to_owned();
+        Self {
+            tenant: TenantTemplate {
+                prefix: prefix.clone(),
+                suffix: String::new(),
+            },
+            service: ServiceTemplate {
+                prefix,
+                middle: "-".to_owned(),
+                suffix: String::new(),
+                order: Order::TenantFirst,
+                mark: Some('-'),
+            },
+        }
+    }
+}
+
 impl ProjectNames {
     /// Reads the templates of a tenant's own project and of its services' projects.
     ///

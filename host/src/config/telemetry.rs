@@ -10,6 +10,9 @@ use super::endpoint::{self, InvalidEndpoint};
 use super::project::{InvalidTemplate, ProjectNameError, ProjectNames};
 use super::{BatchExportConfig, TelemetryLevel, TenantId};
 
+/// Where spans go when nobody says.
+const DEFAULT_OTLP_ENDPOINT: &str = "localhost:4317";
+
 /// `[telemetry]`: what is traced, under which names, and where it goes.
 ///
 /// It goes to a dictionary and back by serde, for instance with `serde_json::to_value` and
@@ -69,7 +72,7 @@ impl Default for TelemetryConfig {
             max_cached_tenants: 100,
             tenant_cache_ttl_seconds: 3_600,
             otlp_enabled: true,
-            otlp_endpoint: "localhost:4317".to_owned(),
+            otlp_endpoint: DEFAULT_OTLP_ENDPOINT.to_owned(),
             otlp_use_tls: false,
             extra_resource_attributes: BTreeMap::new(),
             batch_config: BatchExportConfig::default(),
@@ -143,6 +146,11 @@ impl TelemetryConfig {
     /// It is no endpoint, or it says `http` where TLS is asked for.
     pub fn otlp_url(&self) -> Result<Url, InvalidEndpoint> {
         endpoint::otlp(&self.otlp_endpoint, self.otlp_use_tls)
+    }
+
+    /// Whether nobody said where spans go. A provider's own endpoint then wins.
+    pub(crate) fn otlp_endpoint_is_default(&self) -> bool {
+        self.otlp_endpoint == DEFAULT_OTLP_ENDPOINT
     }
 
     /// `tenant_cache_ttl_seconds` as a duration.

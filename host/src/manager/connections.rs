@@ -94,13 +94,12 @@ impl Connections {
     ) -> Result<Provider, ConnectionError> {
         let host = self.host.as_ref().ok_or(ConnectionError::NoHost)?;
         let name = config.connection_name_for(tenant);
-        let connection =
-            config
-                .connection_for(tenant)
-                .ok_or_else(|| ConnectionError::Unknown {
-                    tenant: tenant.clone(),
-                    connection: name.to_owned(),
-                })?;
+        let connection = config
+            .connection_for(tenant)
+            .ok_or_else(|| ConnectionError::Unknown {
+                tenant: tenant.clone(),
+                connection: name.to_owned(),
+            })?;
         let provider = match &connection.provider {
             Some(provider) => provider.clone(),
             None => only_provider(host, name)?,

@@ -167,7 +167,9 @@ impl TelemetryManager {
         let names = config.telemetry.project_names()?;
         let inner = Arc::new(Inner::new(config, names, host));
         let telemetry = &inner.config.telemetry;
-        if telemetry.enabled && telemetry.otlp_enabled && telemetry.level != TelemetryLevel::Disabled
+        if telemetry.enabled
+            && telemetry.otlp_enabled
+            && telemetry.level != TelemetryLevel::Disabled
         {
             let resolver = Arc::new(ManagerResolver(Arc::downgrade(&inner)));
             let pipeline = Pipeline::start(&telemetry.batch_config, resolver)?;
@@ -191,7 +193,11 @@ impl TelemetryManager {
     /// A span of a tenant, to be given work. See [`SpanBuilder`].
     ///
     /// An id that no tenant can have is counted and logged, and the work runs untraced.
-    pub fn span<'a>(&'a self, name: impl Into<Cow<'static, str>>, tenant: &'a str) -> SpanBuilder<'a> {
+    pub fn span<'a>(
+        &'a self,
+        name: impl Into<Cow<'static, str>>,
+        tenant: &'a str,
+    ) -> SpanBuilder<'a> {
         SpanBuilder::new(self, name.into(), tenant)
     }
 
@@ -249,7 +255,11 @@ impl TelemetryManager {
     ///
     /// For an id that no tenant can have, and where the tenant's connection names no
     /// provider that is there.
-    pub fn get_provider(&self, tenant: &str, service: Option<&str>) -> Result<Provider, TenantError> {
+    pub fn get_provider(
+        &self,
+        tenant: &str,
+        service: Option<&str>,
+    ) -> Result<Provider, TenantError> {
         let tenant = TenantId::new(tenant)?;
         Ok(self.inner.provider(&tenant, service)?)
     }
@@ -262,10 +272,10 @@ impl TelemetryManager {
     /// As [`get_provider`](Self::get_provider).
     pub fn operator_provider(&self) -> Result<Provider, TenantError> {
         let tenant = &self.inner.config.telemetry.default_tenant_id;
-        let provider = self
-            .inner
-            .connections
-            .provider(&self.inner.config, tenant, None, Scope::All)?;
+        let provider =
+            self.inner
+                .connections
+                .provider(&self.inner.config, tenant, None, Scope::All)?;
         Ok(provider)
     }
 
@@ -315,7 +325,12 @@ impl TelemetryManager {
             failed_initializations: self.inner.failed_initializations.load(Ordering::Relaxed),
             cached_tenants: size.tenants,
             cached_tracers: size.projects,
-            spans: self.inner.pipeline.get().map(Pipeline::stats).unwrap_or_default(),
+            spans: self
+                .inner
+                .pipeline
+                .get()
+                .map(Pipeline::stats)
+                .unwrap_or_default(),
             projects,
             config: StatsConfig {
                 enabled: config.telemetry.enabled,
@@ -335,7 +350,10 @@ impl TelemetryManager {
         match self.inner.project(tenant, service) {
             Ok(project) => Some((pipeline, project)),
             Err(error) => {
-                let failed = self.inner.failed_initializations.fetch_add(1, Ordering::Relaxed);
+                let failed = self
+                    .inner
+                    .failed_initializations
+                    .fetch_add(1, Ordering::Relaxed);
                 // A caller that errs once errs often: say so ever more rarely.
                 if (failed + 1).is_power_of_two() {
                     tracing::warn!(failed = failed + 1, "a span is not recorded: {error}");
@@ -419,12 +437,16 @@ impl Inner {
 
     fn overrides(&self, tenant: &TenantId, service: &str) -> Option<ProjectOverrides> {
         let overrides = self.overrides_lock();
-        overrides.get(&(tenant.clone(), service.to_owned())).cloned()
+        overrides
+            .get(&(tenant.clone(), service.to_owned()))
+            .cloned()
     }
 
     fn overrides_lock(
         &self,
     ) -> std::sync::MutexGuard<'_, HashMap<(TenantId, String), ProjectOverrides>> {
-        self.overrides.lock().unwrap_or_else(PoisonError::into_inner)
+        self.overrides
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 }

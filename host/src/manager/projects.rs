@@ -3,6 +3,7 @@
 //! A tenant is a few map entries: forgetting one costs nothing and blocks nothing, because
 //! spans on their way keep what they need of it.
 
+use std::hash::Hash;
 use std::num::NonZeroUsize;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -13,7 +14,7 @@ use crate::config::TenantId;
 use crate::export::Project;
 
 /// Services of one tenant that are remembered at once.
-const MAX_SERVICES: NonZeroUsize = NonZeroUsize::new(256).unwrap_or(NonZeroUsize::MIN);
+const MAX_SERVICES: usize = 256;
 
 /// Projects by tenant and service, the least recently used forgotten first.
 #[derive(Debug)]
@@ -37,9 +38,8 @@ pub(super) struct CacheSize {
 
 impl ProjectCache {
     pub(super) fn new(max_tenants: usize, time_to_live: Duration) -> Self {
-        let max_tenants = NonZeroUsize::new(max_tenants).unwrap_or(NonZeroUsize::MIN);
         Self {
-            tenants: Mutex::new(LruCache::new(max_tenants)),
+            tenants: Mutex::new(lru_cache(max_tenants)),
             time_to_live,
         }
     }
@@ -56,11 +56,16 @@ impl ProjectCache {
     }
 
     /// Remember a project. Where two threads made the same one, the first stays.
-    pub(super) fn insert(&self, tenant: &TenantId, service: &str, project: Project) -> Arc<Project> {
+    pub(super) fn insert(
+        &self,
+        tenant: &TenantId,
+        service: &str,
+        project: Project,
+    ) -> Arc<Project> {
         let mut tenants = self.lock();
         let entry = tenants.get_or_insert_mut(tenant.clone(), || Tenant {
             since: Instant::now(),
-            projects: LruCache::new(MAX_SERVICES),
+            projects: lru_cache(MAX_SERVICES),
         });
         let project = entry
             .projects
@@ -93,6 +98,10 @@ impl ProjectCache {
     fn lock(&self) -> std::sync::MutexGuard<'_, LruCache<TenantId, Tenant>> {
         self.tenants.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+fn lru_cache<K: Hash + Eq, V>(most: usize) -> LruCache<K, V> {
+    LruCache::new(NonZeroUsize::new(most).unwrap_or(NonZeroUsize::MIN))
 }
 
 #[cfg(test)]

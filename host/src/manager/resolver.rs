@@ -64,7 +64,10 @@ impl DestinationResolver for ManagerResolver {
     ) -> BoxFuture<'a, Result<Vec<KeyValue>, ResolveError>> {
         async move {
             let Some(provider) = self.manager()?.export_provider(project)? else {
-                return Ok(vec![KeyValue::new(SESSION_ATTRIBUTE, session_id.to_owned())]);
+                return Ok(vec![KeyValue::new(
+                    SESSION_ATTRIBUTE,
+                    session_id.to_owned(),
+                )]);
             };
             let attributes = provider
                 .session_attributes(project.name(), session_id)
@@ -141,7 +144,10 @@ fn destination(
     named: Option<&Url>,
 ) -> Result<Destination, ResolveError> {
     let refused = |why: String| {
-        ResolveError::Refused(format!("provider {}, configure-span-export: {why}", provider.name()))
+        ResolveError::Refused(format!(
+            "provider {}, configure-span-export: {why}",
+            provider.name()
+        ))
     };
     let endpoint = Url::parse(&export.endpoint)
         .map_err(|error| refused(format!("`{}` is no address: {error}", export.endpoint)))?;
@@ -151,7 +157,11 @@ fn destination(
         let value = HeaderValue::try_from(value).map_err(|_| wrong())?;
         headers.insert(HeaderName::try_from(&name).map_err(|_| wrong())?, value);
     }
-    headers.extend(provider.export_credentials(&endpoint, named).map_err(resolve_error)?);
+    headers.extend(
+        provider
+            .export_credentials(&endpoint, named)
+            .map_err(resolve_error)?,
+    );
     let routing = match export.routing {
         ProjectRouting::ResourceAttribute(key) => Routing::ResourceAttribute(key),
         ProjectRouting::Header(name) => Routing::Header(
@@ -168,7 +178,11 @@ fn destination(
         },
         endpoint: export.endpoint,
         headers,
-        resource_attributes: export.resource_attributes.into_iter().map(key_value).collect(),
+        resource_attributes: export
+            .resource_attributes
+            .into_iter()
+            .map(key_value)
+            .collect(),
         span_attributes: export.span_attributes.into_iter().map(key_value).collect(),
         routing,
         limits: RequestLimits {

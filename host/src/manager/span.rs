@@ -85,11 +85,14 @@ impl<'a> SpanBuilder<'a> {
     /// context is dropped.
     pub fn start(self) -> Span {
         let parent = Context::current();
-        let Some((pipeline, project)) = self.manager.recording(self.tenant, self.service.as_deref())
+        let Some((pipeline, project)) =
+            self.manager.recording(self.tenant, self.service.as_deref())
         else {
             return Span(None);
         };
-        let session = self.session.or_else(|| ActiveSession::of(&parent, project.tenant_id()));
+        let session = self
+            .session
+            .or_else(|| ActiveSession::of(&parent, project.tenant_id()));
         let lineage = Lineage::of(&parent, &project);
         let mut attributes = vec![
             KeyValue::new("tenant.id", project.tenant_id().to_owned()),
@@ -97,13 +100,18 @@ impl<'a> SpanBuilder<'a> {
             KeyValue::new("environment", self.manager.environment()),
         ];
         attributes.extend(self.attributes);
-        let mut builder = opentelemetry::trace::SpanBuilder::from_name(self.name)
-            .with_attributes(attributes);
+        let mut builder =
+            opentelemetry::trace::SpanBuilder::from_name(self.name).with_attributes(attributes);
         if let Some(other) = lineage.link {
             builder = builder.with_links(vec![Link::with_context(other)]);
         }
-        let span =
-            RecordingSpan::start(pipeline, Arc::clone(&project), session, builder, &lineage.parent);
+        let span = RecordingSpan::start(
+            pipeline,
+            Arc::clone(&project),
+            session,
+            builder,
+            &lineage.parent,
+        );
         let owner = ActiveProject(project);
         Span(Some(parent.with_span(span).with_value(owner)))
     }
@@ -162,7 +170,12 @@ impl<'a> SpanBuilder<'a> {
             catch_unwind(AssertUnwindSafe(|| work(span.clone())))
         };
         let outcome = match work {
-            Ok(work) => AssertUnwindSafe(work).catch_unwind().with_context(context).await,
+            Ok(work) => {
+                AssertUnwindSafe(work)
+                    .catch_unwind()
+                    .with_context(context)
+                    .await
+            }
             Err(panic) => Err(panic),
         };
         span.finish(outcome)
@@ -194,13 +207,17 @@ impl Span {
     /// Whether what is set here is recorded anywhere.
     #[must_use]
     pub fn is_recording(&self) -> bool {
-        self.0.as_ref().is_some_and(|context| context.span().is_recording())
+        self.0
+            .as_ref()
+            .is_some_and(|context| context.span().is_recording())
     }
 
     /// Set an attribute; a later value replaces an earlier one.
     pub fn set_attribute(&self, key: impl Into<Cow<'static, str>>, value: impl Into<Value>) {
         if let Some(context) = &self.0 {
-            context.span().set_attribute(KeyValue::new(key.into(), value));
+            context
+                .span()
+                .set_attribute(KeyValue::new(key.into(), value));
         }
     }
 

@@ -277,9 +277,12 @@ impl Connection {
         endpoint: &Url,
         named: Option<&Url>,
     ) -> Result<HeaderMap, Error> {
-        let resolved = self.pool(&self.generation()?)?;
-        let resolved = resolved.resolved();
-        if resolved.policy.is_endpoint(endpoint) || named.is_some_and(|url| same_origin(url, endpoint)) {
+        let generation = self.generation()?;
+        let pool = self.pool(&generation)?;
+        let resolved = pool.resolved();
+        if resolved.policy.is_endpoint(endpoint)
+            || named.is_some_and(|url| same_origin(url, endpoint))
+        {
             return Ok(resolved.credentials.clone());
         }
         resolved
@@ -290,7 +293,9 @@ impl Connection {
     }
 
     fn pool(&self, generation: &Generation) -> Result<Arc<Pool>, Error> {
-        let ConnectionInner { key, runtime, spec, .. } = &*self.inner;
+        let ConnectionInner {
+            key, runtime, spec, ..
+        } = &*self.inner;
         generation
             .pool(runtime, *key, spec)
             .map_err(Error::InvalidArgument)

@@ -68,7 +68,10 @@ impl Provider {
 
     /// The provider's name, such as `phoenix`.
     #[must_use]
-    #[expect(clippy::misnamed_getters, reason = "the other name is the connection's")]
+    #[expect(
+        clippy::misnamed_getters,
+        reason = "the other name is the connection's"
+    )]
     pub fn name(&self) -> &str {
         &self.connection.spec().provider
     }
