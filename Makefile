@@ -1,0 +1,55 @@
+# The commands to remember. `make demo` and `make test` need nothing before them: each
+# does the set-up it finds missing, on Debian with rustup's Rust, Python 3 and make.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+
+# Guests are linted for the target they are built for as well.
+guests := --package roost-phoenix --package roost-echo
+
+.PHONY: setup demo test bench plugins guests lint docs wit help host-tools wasm-target venv
+
+setup: host-tools venv plugins guests ## Get what is missing: wasm target, Python environment, providers
+
+demo: setup ## Show it: a real Phoenix, three tenants, a provider swapped while it reads
+	cargo run --quiet --package roost-demo
+
+test: setup lint docs ## Prove it: formatting, lints, documentation, contract, all tests
+	cargo test --workspace
+
+bench: setup ## Measure it, beside the same done natively
+	cargo bench --workspace --bench '*'
+
+plugins: wasm-target ## Build the providers into plugins/
+	scripts/guest.sh roost-phoenix plugins/phoenix.wasm
+
+# What only the tests load. Two versions of one package in one target folder would build
+# each other anew every time.
+guests: wasm-target
+	scripts/guest.sh roost-echo tests/guests/echo.wasm
+	ECHO_VERSION=2.0.0 CARGO_TARGET_DIR=$${CARGO_TARGET_DIR:-target}/echo-next \
+		scripts/guest.sh roost-echo tests/guests/echo-next.wasm
+
+lint: wasm-target ## Check formatting, and clippy for the host and for the guests
+	cargo fmt --all --check
+	cargo clippy --workspace --all-targets -- -D warnings
+	scripts/lint-guests.sh $(guests)
+
+docs: ## Build the documentation; a broken link is an error
+	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps
+
+wit: ## Check the contract: it resolves, and every item of it is documented
+	cargo test --quiet --package roost-tests --test contract
+
+help: ## Show this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+host-tools:
+	@scripts/host-tools.sh
+
+wasm-target: host-tools
+	@scripts/wasm-target.sh
+
+venv: host-tools
+	@scripts/venv.sh
