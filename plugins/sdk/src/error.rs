@@ -28,6 +28,28 @@ pub fn backend(status: u16, body: &str) -> Error {
     })
 }
 
+/// What an error says, without its case.
+#[must_use]
+pub fn message(error: &Error) -> String {
+    match error {
+        Error::InvalidArgument(message)
+        | Error::NotFound(message)
+        | Error::Conflict(message)
+        | Error::Unauthenticated(message)
+        | Error::PermissionDenied(message)
+        | Error::Unavailable(message)
+        | Error::Timeout(message)
+        | Error::Unsupported(message)
+        | Error::Internal(message) => message.clone(),
+        Error::RateLimited(limit) => limit.message.clone(),
+        Error::Backend(failure) => failure.excerpt.clone(),
+        Error::Partial(failure) => match failure.rejected.first() {
+            Some(item) => item.reason.clone(),
+            None => String::new(),
+        },
+    }
+}
+
 /// The error that an answer with a failing status is. `retry_after` is in milliseconds.
 ///
 /// The body is read as JSON or as text by its content type: the same status comes as a
@@ -40,7 +62,7 @@ pub fn from_response(
     retry_after: Option<u64>,
     body: &[u8],
 ) -> Error {
-    let message = message(content_type, body).unwrap_or_else(|| format!("HTTP status {status}"));
+    let message = said(content_type, body).unwrap_or_else(|| format!("HTTP status {status}"));
     match status {
         400 | 413 | 414 | 422 => Error::InvalidArgument(message),
         401 => Error::Unauthenticated(message),
@@ -99,13 +121,13 @@ pub fn from_transport(address: &str, code: &ErrorCode) -> Error {
 }
 
 /// What a body says, in one line; none when it says nothing.
-fn message(content_type: &str, body: &[u8]) -> Option<String> {
+fn said(content_type: &str, body: &[u8]) -> Option<String> {
     let text = String::from_utf8_lossy(body);
     let text = text.trim();
     if text.is_empty() {
         return None;
     }
-    let said = if content_type.starts_with("application/json") {
+    let message = if content_type.starts_with("application/json") {
         serde_json::from_str::<Detail>(text)
             .ok()
             .and_then(Detail::into_message)
@@ -114,8 +136,8 @@ fn message(content_type: &str, body: &[u8]) -> Option<String> {
     } else {
         None
     };
-    let said = said.unwrap_or_else(|| text.to_owned());
-    Some(said.chars().take(EXCERPT).collect())
+    let message = message.unwrap_or_else(|| text.to_owned());
+    Some(message.chars().take(EXCERPT).collect())
 }
 
 /// The error bodies of JSON backends: `detail` as a sentence or as a list of fields.

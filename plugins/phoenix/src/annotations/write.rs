@@ -173,12 +173,13 @@ fn post(phoenix: &Phoenix, kind: Kind, data: Vec<Record<'_>>) -> Result<Vec<Stri
 /// What is left when a kind of target failed after another had been written: those without
 /// an id.
 fn partial(ids: &[String], accepted: usize, error: &Error) -> Error {
+    let reason = error::message(error);
     let rejected = (0..)
         .zip(ids)
         .filter(|(_, id)| id.is_empty())
         .map(|(index, _)| RejectedItem {
             index,
-            reason: error.to_string(),
+            reason: reason.clone(),
         });
     Error::Partial(PartialFailure {
         accepted: u32::try_from(accepted).unwrap_or(u32::MAX),
