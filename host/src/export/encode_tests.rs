@@ -158,7 +158,7 @@ proptest! {
     fn any_span_is_read_back(
         attributes in prop::collection::vec(attribute(), 0..12),
         events in prop::collection::vec((".*", any::<u64>(), prop::collection::vec(attribute(), 0..4)), 0..4),
-        links in prop::collection::vec((1.., 1.., prop::collection::vec(attribute(), 0..4)), 0..4),
+        links in prop::collection::vec((1_u128.., 1_u64.., prop::collection::vec(attribute(), 0..4)), 0..4),
         name in ".*",
         message in ".*",
         (start, length) in (any::<u64>(), any::<u64>()),
