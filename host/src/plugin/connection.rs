@@ -53,10 +53,10 @@ impl ConnectionSpec {
         for property in schema.properties() {
             if property.is_secret {
                 // Written into the configuration itself, it is a secret all the same.
-                if let Some(Value::String(value)) = config.remove(&property.name) {
-                    secrets
-                        .entry(property.name.clone())
-                        .or_insert_with(|| Secret::from(value));
+                if let Some(Value::String(value)) = config.get(&property.name) {
+                    let secret = Secret::from(value.as_str());
+                    secrets.entry(property.name.clone()).or_insert(secret);
+                    config.remove(&property.name);
                 }
             } else if let Some(default) = &property.default {
                 config
