@@ -72,6 +72,13 @@ impl ConnectionSpec {
             }
         }
         self.check(component, &config, &secrets)?;
+        let is_secret = |name: &str| {
+            schema
+                .properties()
+                .iter()
+                .any(|p| p.is_secret && p.name == name)
+        };
+        config.retain(|name, _| !is_secret(name));
         let extra = self
             .allow_hosts
             .iter()
