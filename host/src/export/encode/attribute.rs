@@ -1,9 +1,9 @@
 //! Attributes as OTLP spells them: `KeyValue` messages with an `AnyValue` in each.
 
 use opentelemetry::{Array, KeyValue, Value};
-use prost::encoding::{WireType, encode_key, encode_varint, encoded_len_varint};
+use prost::encoding::{WireType, encoded_len_varint};
 
-use super::field::{delimited_len, put_bytes, put_delimiter, put_fixed64};
+use super::field::{delimited_len, put_bytes, put_delimiter, put_fixed64, put_key, put_raw_varint};
 
 /// Attributes as repeated `KeyValue` fields with this tag: what a message that has such a field
 /// may have appended. What cannot be written is left out.
@@ -126,13 +126,13 @@ fn put_elements(array: &Array, bytes: &mut Vec<u8>) {
 
 /// `AnyValue` is a `oneof`: its fields are written also when they hold the default.
 fn put_bool(value: bool, bytes: &mut Vec<u8>) {
-    encode_key(2, WireType::Varint, bytes);
-    encode_varint(u64::from(value), bytes);
+    put_key(2, WireType::Varint, bytes);
+    put_raw_varint(u64::from(value), bytes);
 }
 
 fn put_int(value: i64, bytes: &mut Vec<u8>) {
-    encode_key(3, WireType::Varint, bytes);
-    encode_varint(value.cast_unsigned(), bytes);
+    put_key(3, WireType::Varint, bytes);
+    put_raw_varint(value.cast_unsigned(), bytes);
 }
 
 fn int_len(value: i64) -> usize {

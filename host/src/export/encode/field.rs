@@ -1,6 +1,6 @@
 //! The fields of a protobuf message.
 
-use prost::encoding::{WireType, encode_key, encode_varint, encoded_len_varint, key_len};
+use prost::encoding::{self, WireType, encoded_len_varint, key_len};
 
 /// The length of a length-delimited field with this much in it.
 pub(in crate::export) fn delimited_len(tag: u32, len: usize) -> usize {
@@ -9,8 +9,8 @@ pub(in crate::export) fn delimited_len(tag: u32, len: usize) -> usize {
 
 /// Writes the head of a length-delimited field.
 pub(in crate::export) fn put_delimiter(tag: u32, len: usize, bytes: &mut Vec<u8>) {
-    encode_key(tag, WireType::LengthDelimited, bytes);
-    encode_varint(len as u64, bytes);
+    put_key(tag, WireType::LengthDelimited, bytes);
+    put_raw_varint(len as u64, bytes);
 }
 
 /// Writes a string, unless it is empty, which is how protobuf spells the default.
@@ -27,18 +27,18 @@ pub(in crate::export) fn put_bytes(tag: u32, value: &[u8], bytes: &mut Vec<u8>) 
 
 pub(in crate::export) fn put_varint(tag: u32, value: u64, bytes: &mut Vec<u8>) {
     if value != 0 {
-        encode_key(tag, WireType::Varint, bytes);
-        encode_varint(value, bytes);
+        put_key(tag, WireType::Varint, bytes);
+        put_raw_varint(value, bytes);
     }
 }
 
 pub(in crate::export) fn put_fixed64(tag: u32, value: u64, bytes: &mut Vec<u8>) {
-    encode_key(tag, WireType::SixtyFourBit, bytes);
+    put_key(tag, WireType::SixtyFourBit, bytes);
     bytes.extend_from_slice(&value.to_le_bytes());
 }
 
 pub(in crate::export) fn put_fixed32(tag: u32, value: u32, bytes: &mut Vec<u8>) {
-    encode_key(tag, WireType::ThirtyTwoBit, bytes);
+    put_key(tag, WireType::ThirtyTwoBit, bytes);
     bytes.extend_from_slice(&value.to_le_bytes());
 }
 
@@ -55,5 +55,17 @@ pub(in crate::export) fn uint_len(tag: u32, value: u64) -> usize {
         0
     } else {
         key_len(tag) + encoded_len_varint(value)
+    }
+}
+
+pub(in crate::export) fn put_key(tag: u32, wire_type: WireType, bytes: &mut Vec<u8>) {
+    put_raw_varint(u64::from(tag << 3 | wire_type as u32), bytes);
+}
+
+/// Nearly every number in a span is a length or a key of one byte.
+pub(in crate::export) fn put_raw_varint(value: u64, bytes: &mut Vec<u8>) {
+    match u8::try_from(value) {
+        Ok(byte) if byte < 0x80 => bytes.push(byte),
+        _ => encoding::encode_varint(value, bytes),
     }
 }
