@@ -10,10 +10,12 @@ use std::path::PathBuf;
 #[non_exhaustive]
 pub enum ConfigError {
     /// The file cannot be read.
-    #[error("{}: cannot be read: {source}", path.display())]
+    #[error("{}: cannot be read: {source} (the file is named by {named_by})", path.display())]
     Read {
         /// The file.
         path: PathBuf,
+        /// Who named it: `ROOST_CONFIG`, the caller, or the default.
+        named_by: &'static str,
         /// Why not.
         source: io::Error,
     },
@@ -44,6 +46,14 @@ pub enum ConfigError {
     },
 }
 
+impl ConfigError {
+    /// Problems in the order of their places.
+    pub(super) fn invalid(mut problems: Vec<Problem>) -> Self {
+        problems.sort_by(|one, other| one.place.cmp(&other.place));
+        Self::Invalid(problems)
+    }
+}
+
 /// One thing that is wrong, where, and how to mend it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Problem {
@@ -59,7 +69,7 @@ pub struct Problem {
 }
 
 /// Where a value comes from.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Place {
     /// A file.
     File {

@@ -16,7 +16,7 @@ use serde::{Deserialize, Serialize};
 #[derive(
     Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
 )]
-#[serde(rename_all = "lowercase")]
+#[serde(rename_all = "lowercase", try_from = "String")]
 pub enum TelemetryLevel {
     /// Nothing.
     Disabled,
@@ -77,6 +77,14 @@ impl FromStr for TelemetryLevel {
             .into_iter()
             .find(|level| level.name().eq_ignore_ascii_case(text))
             .ok_or(UnknownLevel)
+    }
+}
+
+impl TryFrom<String> for TelemetryLevel {
+    type Error = UnknownLevel;
+
+    fn try_from(text: String) -> Result<Self, UnknownLevel> {
+        text.parse()
     }
 }
 

@@ -8,28 +8,38 @@
 
 mod batch;
 mod connection;
+mod document;
 mod endpoint;
+mod environment;
 mod error;
 mod identifier;
 mod level;
 mod limits;
+mod load;
+mod origin;
 mod plugins;
 mod project;
 mod secret;
+mod suggestion;
 mod telemetry;
 mod tenant;
+mod validate;
 
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use origin::Origin;
+
 pub use batch::BatchExportConfig;
 pub use connection::{ConnectionConfig, Connections, DEFAULT_CONNECTION, TenantConfig};
 pub use endpoint::InvalidEndpoint;
+pub use environment::{VARIABLES, Variable};
 pub use error::{ConfigError, Place, Problem};
 pub use identifier::{IdFault, MAX_ID_LENGTH};
 pub use level::{TelemetryLevel, UnknownLevel};
 pub use limits::LimitsConfig;
+pub use load::{CONFIG_FILE, CONFIG_VARIABLE};
 pub use plugins::PluginsConfig;
 pub use project::{InvalidService, InvalidTemplate, ProjectNameError, ProjectNames, TemplateFault};
 pub use secret::{ExposeSecret, Secret, SecretSource};
@@ -50,6 +60,9 @@ pub struct Config {
     pub connections: Connections,
     /// What is particular to a tenant.
     pub tenants: BTreeMap<TenantId, TenantConfig>,
+    /// Where the values come from.
+    #[serde(skip)]
+    origin: Origin,
 }
 
 impl Config {
@@ -68,13 +81,5 @@ impl Config {
     #[must_use]
     pub fn connection_for(&self, tenant: &TenantId) -> Option<&ConnectionConfig> {
         self.connections.get(self.connection_name_for(tenant))
-    }
-
-    /// Finds every problem at once.
-    ///
-    /// # Errors
-    /// [`ConfigError::Invalid`] with all problems.
-    pub fn validate(&self) -> Result<(), ConfigError> {
-        Ok(())
     }
 }

@@ -67,6 +67,15 @@ impl SecretSource {
     }
 }
 
+impl SecretSource {
+    pub(super) fn file_mut(&mut self) -> Option<&mut PathBuf> {
+        match self {
+            Self::File { file } => Some(file),
+            Self::Env { .. } | Self::Literal(_) => None,
+        }
+    }
+}
+
 fn mask<S: Serializer>(_: &Secret, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.serialize_str(MASK)
 }
