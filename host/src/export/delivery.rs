@@ -180,6 +180,9 @@ impl Delivery {
         loop {
             match self.clients.send(lane, body.clone(), deadline).await {
                 Outcome::Delivered { rejected, message } => {
+                    if rejected == 0 && !message.is_empty() {
+                        tracing::debug!(endpoint = %lane.endpoint.uri, message, "spans were taken with a remark");
+                    }
                     return End::Delivered { rejected, message };
                 }
                 Outcome::Unfit(why) => return End::Unfit(why),

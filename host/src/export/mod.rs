@@ -38,7 +38,6 @@ pub use account::{DropReason, Dropped, SpanStats};
 pub use destination::{
     Destination, DestinationResolver, Protocol, RequestLimits, ResolveError, Routing,
 };
-pub use encode::SpanEncoder;
 pub use flush::FlushReport;
 pub use pipeline::{Pipeline, StartError};
 pub use project::Project;

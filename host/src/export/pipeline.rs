@@ -198,13 +198,13 @@ impl Pipeline {
         timeout: Duration,
         command: impl FnOnce(Instant, Reply) -> Command,
     ) -> FlushReport {
-        if IS_EXPORT_THREAD.get() {
-            return self.unanswered();
-        }
         let (sender, receiver) = mpsc::sync_channel(1);
         self.order(timeout, command, move |report| {
             let _ = sender.send(report);
         });
+        if IS_EXPORT_THREAD.get() {
+            return self.unanswered();
+        }
         receiver
             .recv_timeout(timeout.saturating_add(GRACE))
             .unwrap_or_else(|_| self.unanswered())

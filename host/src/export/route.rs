@@ -54,11 +54,20 @@ pub(super) struct Route {
 
 impl Route {
     fn new(project: &Project, destination: Destination) -> Result<Self, ResolveError> {
-        let refused = |what: String| ResolveError::Refused(what);
+        let refused = ResolveError::Refused;
         let uri: Uri = destination.endpoint.parse().map_err(|error| {
             let endpoint = &destination.endpoint;
             refused(format!("the endpoint `{endpoint}` is no address: {error}"))
         })?;
+        if uri
+            .authority()
+            .is_some_and(|part| part.as_str().contains('@'))
+        {
+            let host = uri.host().unwrap_or_default();
+            return Err(refused(format!(
+                "the endpoint at `{host}` has a credential in it: put it into a header"
+            )));
+        }
         if !matches!(uri.scheme_str(), Some("http" | "https")) {
             return Err(refused(format!(
                 "the endpoint `{uri}` has to begin with http:// or https://"
@@ -147,7 +156,7 @@ impl Routes {
             let attributes = answer.or_else(|error| match error {
                 ResolveError::Refused(why) => {
                     let project = project.name();
-                    tracing::warn!(project, why, "spans are sent without their session");
+                    tracing::debug!(project, why, "spans are sent without their session");
                     Ok(Vec::new())
                 }
                 unavailable @ ResolveError::Unavailable(_) => Err(unavailable),

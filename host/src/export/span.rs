@@ -6,10 +6,10 @@ use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
 use std::time::SystemTime;
 
+use opentelemetry::KeyValue;
 use opentelemetry::trace::{
     Span, SpanBuilder, SpanContext, SpanId, SpanKind, Status, TraceFlags, TraceId,
 };
-use opentelemetry::{KeyValue, time};
 use rand::rngs::SmallRng;
 use rand::{RngExt, SeedableRng};
 
@@ -61,7 +61,7 @@ impl RecordingSpan {
     ) -> Self {
         let context = new_context(parent);
         let kind = builder.span_kind.unwrap_or(SpanKind::Internal);
-        let start = builder.start_time.unwrap_or_else(time::now);
+        let start = builder.start_time.unwrap_or_else(SystemTime::now);
         let mut encoder = SpanEncoder::new(&context, parent, &kind, start);
         for attribute in builder.attributes.iter().flatten() {
             encoder.attribute(attribute);

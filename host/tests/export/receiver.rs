@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::convert::Infallible;
 use std::net::{SocketAddr, TcpListener};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use http::{HeaderMap, Response as HttpResponse};
 use http_body_util::{BodyExt, Full};
@@ -160,20 +161,18 @@ impl Receiver {
 
     /// Ends it, connections and all, and says where it was.
     pub(crate) fn stop(mut self) -> SocketAddr {
-        self.shut();
-        self.address
-    }
-
-    fn shut(&mut self) {
         if let Some(runtime) = self.runtime.take() {
-            runtime.shutdown_background();
+            runtime.shutdown_timeout(Duration::from_secs(20));
         }
+        self.address
     }
 }
 
 impl Drop for Receiver {
     fn drop(&mut self) {
-        self.shut();
+        if let Some(runtime) = self.runtime.take() {
+            runtime.shutdown_background();
+        }
     }
 }
 

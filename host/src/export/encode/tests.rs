@@ -1,5 +1,5 @@
 //! What is written is read back by the protobuf code that OpenTelemetry generates.
-#![allow(clippy::unwrap_used)]
+#![allow(clippy::indexing_slicing, clippy::panic, clippy::unwrap_used)]
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
