@@ -1,2 +1,56 @@
-//! Roost.
+//! Roost runs the telemetry of LLM applications: one multi-tenant API for spans,
+//! annotations, datasets, experiments and metrics, and behind it *providers*, which are
+//! WebAssembly components dropped into a folder, one for each observability backend.
+//!
+//! ```no_run
+//! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+//! use roost::contract::TimeWindow;
+//! use roost::provider::SpanQuery;
+//! use roost::{Config, TelemetryManager};
+//!
+//! let telemetry = TelemetryManager::start(Config::load(None)?).await?;
+//!
+//! // Spans out: to the project of the tenant, whatever the backend.
+//! telemetry
+//!     .span("search", "acme")
+//!     .in_scope(|span| span.set_attribute("query", "machine learning"));
+//!
+//! // Questions in: through the provider of the tenant's connection.
+//! let project = telemetry.project_name("acme", None)?;
+//! let provider = telemetry.get_provider("acme", None)?;
+//! let spans = provider
+//!     .traces()
+//!     .get_spans(&SpanQuery::new(project, TimeWindow::all()))
+//!     .await?;
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! The rooms, from the top; each uses only those below it:
+//!
+//! | module | holds |
+//! |---|---|
+//! | [`manager`] | [`TelemetryManager`]: tenants, spans, sessions, statistics |
+//! | [`export`] | how spans leave: one pipeline, OTLP over gRPC and HTTP |
+//! | [`provider`] | the stores of a provider, typed |
+//! | [`plugin`] | [`Host`]: loads, swaps and fences components |
+//! | [`config`], [`contract`] | `roost.toml` and the environment; the types of `wit/` |
+//!
+//! # Features
+//!
+//! | feature | default | adds |
+//! |---|---|---|
+//! | `cli` | yes | the binary `roost` |
+
+pub mod config;
 pub mod contract;
+pub mod export;
+pub mod manager;
+pub mod plugin;
+pub mod provider;
+
+pub use config::{Config, TenantId};
+pub use contract::ProviderError;
+pub use manager::{TelemetryManager, global, init, reset};
+pub use plugin::Host;
+pub use provider::Provider;

@@ -1,0 +1,288 @@
+//! What a configuration must keep to that its types do not say.
+
+use std::fmt::{Debug, Display};
+use std::ops::RangeInclusive;
+
+use super::origin::{Origin, key_path};
+use super::secret::MASK;
+use super::suggestion::suggest;
+use super::{
+    Config, ConfigError, ConnectionConfig, ExposeSecret, LimitsConfig, Place, PluginsConfig,
+    Problem, SecretSource, TelemetryConfig, endpoint, identifier, project,
+};
+
+const HOUR_SECONDS: u64 = 3_600;
+const HOUR_MILLIS: u64 = 3_600_000;
+const YEAR_SECONDS: u64 = 365 * 24 * HOUR_SECONDS;
+const GIB: u64 = 1 << 30;
+
+impl Config {
+    /// Finds every problem at once, each with where its value comes from. A value the
+    /// application has changed after reading is named by the place it was read from.
+    ///
+    /// # Errors
+    /// [`ConfigError::Invalid`] with all problems.
+    pub fn validate(&self) -> Result<(), ConfigError> {
+        let mut findings = Findings {
+            origin: &self.origin,
+            problems: Vec::new(),
+        };
+        findings.telemetry(&self.telemetry);
+        findings.plugins(&self.plugins);
+        findings.limits(&self.limits);
+        for (name, connection) in self.connections.iter() {
+            findings.connection(name, connection);
+        }
+        for (tenant, entry) in &self.tenants {
+            if self.connections.get(&entry.connection).is_none() {
+                let known = self.connections.iter().map(|(name, _)| name);
+                findings.refuse(
+                    &key_path(["tenants", tenant.as_str(), "connection"]),
+                    &entry.connection,
+                    format!("no such connection; {}", suggest(&entry.connection, known)),
+                );
+            }
+        }
+        match findings.problems {
+            problems if problems.is_empty() => Ok(()),
+            problems => Err(ConfigError::invalid(problems)),
+        }
+    }
+}
+
+/// The problems found so far.
+struct Findings<'a> {
+    origin: &'a Origin,
+    problems: Vec<Problem>,
+}
+
+impl Findings<'_> {
+    fn telemetry(&mut self, telemetry: &TelemetryConfig) {
+        self.text("telemetry.environment", &telemetry.environment);
+        self.text("telemetry.service_version", &telemetry.service_version);
+        if let Err(error) = project::check_service(&telemetry.service_name) {
+            self.refuse(
+                "telemetry.service_name",
+                &telemetry.service_name,
+                error.fault,
+            );
+        }
+        if let Err(error) = telemetry.project_names() {
+            let key = format!("telemetry.{}", error.key);
+            self.refuse(&key, &error.template, error.fault);
+        }
+        self.range(
+            "telemetry.max_cached_tenants",
+            telemetry.max_cached_tenants,
+            1..=1_000_000,
+        );
+        let ttl = telemetry.tenant_cache_ttl_seconds;
+        self.range("telemetry.tenant_cache_ttl_seconds", ttl, 1..=YEAR_SECONDS);
+        if let Err(error) = telemetry.otlp_url() {
+            self.endpoint("telemetry.otlp_endpoint", &telemetry.otlp_endpoint, error);
+        }
+        if telemetry.extra_resource_attributes.contains_key("") {
+            let advice = "an attribute must have a name";
+            self.refuse_key(
+                &key_path(["telemetry", "extra_resource_attributes", ""]),
+                advice,
+            );
+        }
+        self.batch(telemetry);
+    }
+
+    fn batch(&mut self, telemetry: &TelemetryConfig) {
+        const QUEUE: &str = "telemetry.batch_config.max_queue_size";
+        const BATCH: &str = "telemetry.batch_config.max_export_batch_size";
+        let config = &telemetry.batch_config;
+        let (queue, batch) = (config.max_queue_size, config.max_export_batch_size);
+        if self.range(QUEUE, queue, 1..=10_000_000) && batch > queue {
+            // Whichever of the two was written is the one to mend.
+            if self.origin.place(BATCH) == Place::Application {
+                let advice = format!("must be {batch} or more, as `max_export_batch_size` is");
+                self.refuse(QUEUE, queue, advice);
+            } else {
+                let advice = format!("must be {queue} or less, as `max_queue_size` is");
+                self.refuse(BATCH, batch, advice);
+            }
+        }
+        if batch == 0 {
+            self.refuse(BATCH, batch, "must be 1 or more");
+        }
+        let timeout = config.export_timeout_millis;
+        self.range(
+            "telemetry.batch_config.export_timeout_millis",
+            timeout,
+            1..=HOUR_MILLIS,
+        );
+        let delay = config.schedule_delay_millis;
+        self.range(
+            "telemetry.batch_config.schedule_delay_millis",
+            delay,
+            1..=HOUR_MILLIS,
+        );
+        let rate = config.max_drop_log_rate_per_minute;
+        self.range(
+            "telemetry.batch_config.max_drop_log_rate_per_minute",
+            rate,
+            1..=6_000,
+        );
+    }
+
+    fn plugins(&mut self, plugins: &PluginsConfig) {
+        self.text("plugins.folder", &plugins.folder.to_string_lossy());
+        if let Some(folder) = &plugins.cache_folder {
+            self.text("plugins.cache_folder", &folder.to_string_lossy());
+        }
+        self.range(
+            "plugins.drain_timeout_seconds",
+            plugins.drain_timeout_seconds,
+            0..=HOUR_SECONDS,
+        );
+        self.range(
+            "plugins.poll_interval_seconds",
+            plugins.poll_interval_seconds,
+            1..=HOUR_SECONDS,
+        );
+    }
+
+    fn limits(&mut self, limits: &LimitsConfig) {
+        self.range(
+            "limits.memory_bytes",
+            limits.memory_bytes,
+            1 << 20..=4 * GIB,
+        );
+        self.range(
+            "limits.call_timeout_millis",
+            limits.call_timeout_millis,
+            1..=HOUR_MILLIS,
+        );
+        self.range("limits.max_instances", limits.max_instances, 1..=1_024);
+        self.range(
+            "limits.calls_per_instance",
+            limits.calls_per_instance,
+            1..=1_000_000_000,
+        );
+        self.range(
+            "limits.response_bytes",
+            limits.response_bytes,
+            1 << 10..=4 * GIB,
+        );
+        self.range(
+            "limits.request_bytes",
+            limits.request_bytes,
+            1 << 10..=4 * GIB,
+        );
+    }
+
+    fn connection(&mut self, name: &str, connection: &ConnectionConfig) {
+        let key = |rest: &[&str]| {
+            key_path(
+                ["connections", name]
+                    .into_iter()
+                    .chain(rest.iter().copied()),
+            )
+        };
+        if let Err(fault) = identifier::check(name) {
+            self.refuse_key(&key(&[]), format!("is no name for a connection: {fault}"));
+        }
+        if let Some(provider) = &connection.provider {
+            if let Some(stem) = provider.strip_suffix(".wasm") {
+                let advice = format!("must be the file's stem; write `{stem}`");
+                self.refuse(&key(&["provider"]), provider, advice);
+            } else if provider.is_empty() || provider.contains(['/', '\\']) {
+                let advice = "must be the stem of a file in the plugins folder, such as `phoenix`";
+                self.refuse(&key(&["provider"]), provider, advice);
+            }
+        }
+        // The provider's own schema checks the rest; these two names are Roost's, since the
+        // environment sets them.
+        for endpoint in ["http_endpoint", "grpc_endpoint"] {
+            let text = connection
+                .provider_config
+                .get(endpoint)
+                .and_then(|value| value.as_str());
+            if let Some((text, Err(error))) = text.map(|text| (text, endpoint::url(text))) {
+                self.endpoint(&key(&["provider_config", endpoint]), text, error);
+            }
+        }
+        for (secret, source) in &connection.secrets {
+            if let Err(advice) = check_secret(source) {
+                self.refuse_key(&key(&["secrets", secret]), advice);
+            }
+        }
+        for host in &connection.allow_hosts {
+            if let Err(error) = endpoint::host(host) {
+                self.endpoint(&key(&["allow_hosts"]), host, error);
+            }
+        }
+    }
+
+    /// Whether a number is in its range; a problem if not.
+    fn range<T: PartialOrd + Display + Debug>(
+        &mut self,
+        key: &str,
+        value: T,
+        range: RangeInclusive<T>,
+    ) -> bool {
+        let inside = range.contains(&value);
+        if !inside {
+            let advice = format!("must be from {} to {}", range.start(), range.end());
+            self.refuse(key, value, advice);
+        }
+        inside
+    }
+
+    fn text(&mut self, key: &str, value: &str) {
+        if value.trim().is_empty() {
+            self.refuse(
+                key,
+                value,
+                "must not be empty; remove the line for the default",
+            );
+        }
+    }
+
+    fn endpoint(&mut self, key: &str, value: &str, error: endpoint::InvalidEndpoint) {
+        match error {
+            endpoint::InvalidEndpoint::Credentials => self.refuse_key(key, error),
+            _ => self.refuse(key, value, error),
+        }
+    }
+
+    fn refuse(&mut self, key: &str, value: impl Debug, advice: impl Display) {
+        self.push(key, Some(format!("{value:?}")), &advice);
+    }
+
+    /// Refuses without showing the value.
+    fn refuse_key(&mut self, key: &str, advice: impl Display) {
+        self.push(key, None, &advice);
+    }
+
+    fn push(&mut self, key: &str, value: Option<String>, advice: &dyn Display) {
+        self.problems.push(Problem {
+            place: self.origin.place(key),
+            key: key.to_owned(),
+            value,
+            advice: advice.to_string(),
+        });
+    }
+}
+
+fn check_secret(source: &SecretSource) -> Result<(), &'static str> {
+    match source {
+        SecretSource::Env { env } if env.is_empty() || env.contains(['=', '\0']) => {
+            Err("`env` must be the name of an environment variable")
+        }
+        SecretSource::File { file } if file.as_os_str().is_empty() => {
+            Err("`file` must be the path of a file")
+        }
+        SecretSource::Literal(secret) if secret.expose_secret().is_empty() => {
+            Err("is empty; remove the line if there is no secret")
+        }
+        SecretSource::Literal(secret) if secret.expose_secret() == MASK => {
+            Err("is the mask a secret is shown as; put the secret itself")
+        }
+        _ => Ok(()),
+    }
+}

@@ -1,0 +1,229 @@
+//! What is done with a batch: find out where its spans go, put them into requests, see each
+//! request through.
+//!
+//! Batches run beside each other, and so do the requests of a batch, so an endpoint that does
+//! not answer delays only the spans that go there. What bounds it all is the queue.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures_util::StreamExt;
+use futures_util::future::{join, join_all};
+use futures_util::stream::FuturesUnordered;
+use tokio::time::{Instant, timeout_at};
+
+use super::account::{DropReason, Fate};
+use super::backoff::Backoff;
+use super::client::Clients;
+use super::destination::ResolveError;
+use super::drop_log::DropLog;
+use super::outcome::Outcome;
+use super::queue::Parcel;
+use super::request::{Addressed, Chunk, chunks, encode};
+use super::route::{Lane, Routes};
+
+/// How long spans whose way is known wait for the others of the batch, to share requests.
+const GATHERING: Duration = Duration::from_millis(100);
+/// How often a request and its parts are cut in two. It finds several bad spans among hundreds,
+/// and spares a backend that refuses everything.
+const MAX_SPLITS: usize = 64;
+
+/// Delivers batches.
+pub(super) struct Delivery {
+    routes: Routes,
+    clients: Clients,
+    pub(super) log: Arc<DropLog>,
+    max_spans: usize,
+    timeout: Duration,
+}
+
+/// What became of a request after all attempts.
+enum End {
+    Delivered { rejected: u64, message: String },
+    Unfit(String),
+    Rejected(String),
+    Failed(String),
+}
+
+impl Delivery {
+    pub(super) fn new(
+        routes: Routes,
+        log: Arc<DropLog>,
+        max_spans: usize,
+        timeout: Duration,
+    ) -> Self {
+        Self {
+            routes,
+            clients: Clients::new(),
+            log,
+            max_spans,
+            timeout,
+        }
+    }
+
+    /// Sees a batch through. It takes no longer than the export timeout.
+    pub(super) async fn deliver(&self, batch: Vec<Parcel>) {
+        let deadline = Instant::now() + self.timeout;
+        let mut groups: HashMap<_, Vec<Parcel>> = HashMap::new();
+        for parcel in batch {
+            let key = (parcel.span.project.id(), parcel.span.session.clone());
+            groups.entry(key).or_default().push(parcel);
+        }
+        let mut addressing: FuturesUnordered<_> = groups
+            .into_values()
+            .map(|group| self.address(group, deadline))
+            .collect();
+
+        let mut gathered = Vec::new();
+        let gather = async {
+            while let Some(group) = addressing.next().await {
+                gathered.push(group);
+            }
+        };
+        // Those that are not ready by then follow by themselves.
+        let _ = timeout_at(Instant::now() + GATHERING, gather).await;
+        let late = addressing.for_each_concurrent(None, |group| self.send(vec![group], deadline));
+        join(self.send(gathered, deadline), late).await;
+    }
+
+    /// Finds out where spans of one project and session go, or drops them.
+    async fn address(&self, spans: Vec<Parcel>, deadline: Instant) -> Vec<Addressed> {
+        let Some(first) = spans.first() else {
+            return Vec::new();
+        };
+        let (project, session) = (Arc::clone(&first.span.project), first.span.session.clone());
+        let mut backoff = Backoff::until(deadline);
+        let way = async {
+            loop {
+                let answer = async {
+                    let route = self.routes.route(&project).await?;
+                    let session = match &session {
+                        Some(session) => Some(self.routes.session(&project, session).await?),
+                        None => None,
+                    };
+                    Ok((route, session))
+                };
+                match answer.await {
+                    Ok(way) => return Ok(way),
+                    Err(ResolveError::Refused(why)) => return Err(why),
+                    Err(ResolveError::Unavailable(why)) => {
+                        if !backoff.wait(None).await {
+                            return Err(why);
+                        }
+                    }
+                }
+            }
+        };
+        let way = timeout_at(deadline, way)
+            .await
+            .unwrap_or_else(|_| Err("nobody said in time where they go".to_owned()));
+        match way {
+            Ok((route, session)) => spans
+                .into_iter()
+                .map(|parcel| Addressed {
+                    parcel,
+                    route: Arc::clone(&route),
+                    session: session.clone(),
+                })
+                .collect(),
+            Err(why) => {
+                let reason = DropReason::ExportFailed;
+                let count = spans.len() as u64;
+                self.log.dropped(reason, count, project.name(), &why);
+                for parcel in spans {
+                    parcel.settle(Fate::Dropped(reason));
+                }
+                Vec::new()
+            }
+        }
+    }
+
+    /// Sends groups of spans, together where they may travel together.
+    async fn send(&self, mut groups: Vec<Vec<Addressed>>, deadline: Instant) {
+        groups.sort_by_key(|group| group.first().map(|span| span.parcel.span.project.id()));
+        let mut lanes: HashMap<Arc<Lane>, Vec<Addressed>> = HashMap::new();
+        for group in groups {
+            if let Some(lane) = group.first().map(|span| Arc::clone(&span.route.lane)) {
+                lanes.entry(lane).or_default().extend(group);
+            }
+        }
+        let requests = lanes.into_iter().flat_map(|(lane, spans)| {
+            chunks(&lane, self.max_spans, spans)
+                .into_iter()
+                .map(move |chunk| self.ship(Arc::clone(&lane), chunk, deadline))
+        });
+        join_all(requests).await;
+    }
+
+    /// Sees a request through, in parts if need be: what the backend does not like loses itself
+    /// alone.
+    async fn ship(&self, lane: Arc<Lane>, chunk: Chunk, deadline: Instant) {
+        let mut parts = vec![chunk];
+        let mut splits = 0;
+        while let Some(mut part) = parts.pop() {
+            let end = self.insist(&lane, encode(&part), deadline).await;
+            if matches!(end, End::Unfit(_)) && part.len() > 1 && splits < MAX_SPLITS {
+                splits += 1;
+                let rest = part.split_off(part.len() / 2);
+                parts.extend([rest, part]);
+            } else {
+                self.settle(&lane, part, end);
+            }
+        }
+    }
+
+    /// Sends a request until there is an answer, or no time left.
+    async fn insist(&self, lane: &Lane, body: Bytes, deadline: Instant) -> End {
+        let mut backoff = Backoff::until(deadline);
+        loop {
+            match self.clients.send(lane, body.clone(), deadline).await {
+                Outcome::Delivered { rejected, message } => {
+                    if rejected == 0 && !message.is_empty() {
+                        tracing::debug!(endpoint = %lane.endpoint.uri, message, "spans were taken with a remark");
+                    }
+                    return End::Delivered { rejected, message };
+                }
+                Outcome::Unfit(why) => return End::Unfit(why),
+                Outcome::Rejected(why) => return End::Rejected(why),
+                Outcome::Retry { why, after, .. } => {
+                    tracing::debug!(endpoint = %lane.endpoint.uri, why, "spans wait to be sent again");
+                    if !backoff.wait(after).await {
+                        return End::Failed(why);
+                    }
+                }
+            }
+        }
+    }
+
+    fn settle(&self, lane: &Lane, spans: Chunk, end: End) {
+        let total = spans.len() as u64;
+        let (reason, lost, why) = match end {
+            End::Delivered { rejected, message } => (DropReason::Rejected, rejected, message),
+            End::Unfit(why) | End::Rejected(why) => (DropReason::Rejected, total, why),
+            End::Failed(why) => (DropReason::ExportFailed, total, why),
+        };
+        let lost = lost.min(total);
+        if let (Some(first), Some(last)) = (spans.first(), spans.last()) {
+            let (first, last) = (&first.parcel.span.project, &last.parcel.span.project);
+            let project = if first.id() == last.id() {
+                first.name()
+            } else {
+                "several"
+            };
+            let why = format!("{}: {why}", lane.endpoint.uri);
+            self.log.dropped(reason, lost, project, &why);
+        }
+        // A backend that takes a part does not say which. Spread evenly over the request, the
+        // loss falls on its projects in proportion.
+        for (place, span) in (0..total).zip(spans) {
+            let is_lost = (place + 1) * lost / total > place * lost / total;
+            span.parcel.settle(if is_lost {
+                Fate::Dropped(reason)
+            } else {
+                Fate::Delivered
+            });
+        }
+    }
+}

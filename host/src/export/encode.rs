@@ -1,0 +1,197 @@
+//! A span as the bytes it will travel as.
+//!
+//! The OpenTelemetry SDK keeps a span as structures, copies them into protobuf structures and
+//! encodes those. Here a span appends to its own OTLP `Span` message while it is built, so that
+//! its end only adds a time and a status. The price is that nothing but an attribute's key can be
+//! read back from it.
+
+mod attribute;
+mod field;
+#[cfg(test)]
+mod tests;
+
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use opentelemetry::KeyValue;
+use opentelemetry::trace::{SpanContext, SpanKind, Status};
+
+pub(super) use attribute::encode_attributes;
+use attribute::{attributes_len, put_attribute, put_attributes, unwritable, value_len};
+pub(super) use field::{delimited_len, put_delimiter, put_string};
+use field::{put_bytes, put_fixed32, put_fixed64, put_varint, string_len, uint_len};
+
+/// Enough for a span of ten short attributes; a longer one grows.
+const USUAL_BYTES: usize = 768;
+/// As many attributes as that.
+const USUAL_ATTRIBUTES: usize = 12;
+
+/// Flag of `Span` and `Link`: whether the other span is remote is known.
+const HAS_IS_REMOTE: u32 = 0x100;
+/// Flag of `Span` and `Link`: the other span is remote.
+const IS_REMOTE: u32 = 0x200;
+
+/// Writes one OTLP `Span` message.
+#[derive(Debug)]
+pub(super) struct SpanEncoder {
+    bytes: Vec<u8>,
+    attributes: Vec<Written>,
+    dropped_attributes: u32,
+    start: u64,
+}
+
+/// Where an attribute lies in the bytes.
+#[derive(Debug)]
+struct Written {
+    start: usize,
+    key: usize,
+    key_len: usize,
+    end: usize,
+}
+
+impl SpanEncoder {
+    /// Begins the message of the span `context`. A `parent` that is not valid makes it a root.
+    pub(super) fn new(
+        context: &SpanContext,
+        parent: &SpanContext,
+        kind: &SpanKind,
+        start: SystemTime,
+    ) -> Self {
+        let start = unix_nanos(start);
+        let mut bytes = Vec::with_capacity(USUAL_BYTES);
+        put_bytes(1, &context.trace_id().to_bytes(), &mut bytes);
+        put_bytes(2, &context.span_id().to_bytes(), &mut bytes);
+        put_trace_state(context, &mut bytes);
+        if parent.is_valid() {
+            put_bytes(4, &parent.span_id().to_bytes(), &mut bytes);
+        }
+        put_varint(6, kind_number(kind), &mut bytes);
+        put_fixed64(7, start, &mut bytes);
+        put_fixed32(16, flags(context, parent), &mut bytes);
+        Self {
+            bytes,
+            attributes: Vec::with_capacity(USUAL_ATTRIBUTES),
+            dropped_attributes: 0,
+            start,
+        }
+    }
+
+    /// Sets an attribute. A later value of a key replaces the earlier one, as OTLP demands that
+    /// keys are unique. An empty key and a value with NaN or an infinity are left out and
+    /// counted in `dropped_attributes_count`.
+    pub(super) fn attribute(&mut self, attribute: &KeyValue) {
+        let Some(value) = value_len(&attribute.value) else {
+            self.dropped_attributes = self.dropped_attributes.saturating_add(1);
+            return;
+        };
+        let key = attribute.key.as_str();
+        if key.is_empty() {
+            self.dropped_attributes = self.dropped_attributes.saturating_add(1);
+            return;
+        }
+        self.forget(key);
+        let start = self.bytes.len();
+        put_attribute(9, key, &attribute.value, value, &mut self.bytes);
+        let end = self.bytes.len();
+        let key_at = end - delimited_len(2, value) - key.len();
+        self.attributes.push(Written {
+            start,
+            key: key_at,
+            key_len: key.len(),
+            end,
+        });
+    }
+
+    /// Adds an event.
+    pub(super) fn event(&mut self, name: &str, time: SystemTime, attributes: &[KeyValue]) {
+        let dropped = unwritable(attributes);
+        let len = 9 + string_len(2, name) + attributes_len(3, attributes) + uint_len(4, dropped);
+        put_delimiter(11, len, &mut self.bytes);
+        put_fixed64(1, unix_nanos(time), &mut self.bytes);
+        put_string(2, name, &mut self.bytes);
+        put_attributes(3, attributes, &mut self.bytes);
+        put_varint(4, dropped, &mut self.bytes);
+    }
+
+    /// Adds a link to another span.
+    pub(super) fn link(&mut self, other: &SpanContext, attributes: &[KeyValue]) {
+        let dropped = unwritable(attributes);
+        let mut state = Vec::new();
+        put_trace_state(other, &mut state);
+        let ids = delimited_len(1, 16) + delimited_len(2, 8);
+        let len = ids + state.len() + attributes_len(4, attributes) + uint_len(5, dropped) + 5;
+        put_delimiter(13, len, &mut self.bytes);
+        put_bytes(1, &other.trace_id().to_bytes(), &mut self.bytes);
+        put_bytes(2, &other.span_id().to_bytes(), &mut self.bytes);
+        self.bytes.extend_from_slice(&state);
+        put_attributes(4, attributes, &mut self.bytes);
+        put_varint(5, dropped, &mut self.bytes);
+        put_fixed32(6, flags(other, other), &mut self.bytes);
+    }
+
+    /// Ends the message. A clock that went back in between makes the span zero long, never
+    /// negative.
+    pub(super) fn finish(mut self, name: &str, status: &Status, end: SystemTime) -> Vec<u8> {
+        put_string(5, name, &mut self.bytes);
+        put_fixed64(8, unix_nanos(end).max(self.start), &mut self.bytes);
+        put_varint(10, u64::from(self.dropped_attributes), &mut self.bytes);
+        match status {
+            Status::Unset => {}
+            Status::Ok => {
+                put_delimiter(15, uint_len(3, 1), &mut self.bytes);
+                put_varint(3, 1, &mut self.bytes);
+            }
+            Status::Error { description } => {
+                let len = string_len(2, description) + uint_len(3, 2);
+                put_delimiter(15, len, &mut self.bytes);
+                put_string(2, description, &mut self.bytes);
+                put_varint(3, 2, &mut self.bytes);
+            }
+        }
+        self.bytes
+    }
+
+    /// Takes an attribute of this key out of the bytes again.
+    fn forget(&mut self, key: &str) {
+        let same = |written: &Written| {
+            written.key_len == key.len()
+                && self.bytes.get(written.key..written.key + written.key_len)
+                    == Some(key.as_bytes())
+        };
+        let Some(at) = self.attributes.iter().position(same) else {
+            return;
+        };
+        let gone = self.attributes.remove(at);
+        self.bytes.drain(gone.start..gone.end);
+        let len = gone.end - gone.start;
+        for later in self.attributes.iter_mut().skip(at) {
+            later.start -= len;
+            later.key -= len;
+            later.end -= len;
+        }
+    }
+}
+
+fn put_trace_state(context: &SpanContext, bytes: &mut Vec<u8>) {
+    put_string(3, &context.trace_state().header(), bytes);
+}
+
+fn flags(own: &SpanContext, other: &SpanContext) -> u32 {
+    let remote = if other.is_remote() { IS_REMOTE } else { 0 };
+    u32::from(own.trace_flags().to_u8()) | HAS_IS_REMOTE | remote
+}
+
+fn kind_number(kind: &SpanKind) -> u64 {
+    match kind {
+        SpanKind::Internal => 1,
+        SpanKind::Server => 2,
+        SpanKind::Client => 3,
+        SpanKind::Producer => 4,
+        SpanKind::Consumer => 5,
+    }
+}
+
+/// Nanoseconds since the Unix epoch; 0 before it, the largest number after the year 2554.
+fn unix_nanos(time: SystemTime) -> u64 {
+    time.duration_since(UNIX_EPOCH)
+        .map_or(0, |since| since.as_nanos().try_into().unwrap_or(u64::MAX))
+}

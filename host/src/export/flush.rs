@@ -1,0 +1,117 @@
+//! Flushing: waiting for the spans that ended before, and saying what became of them.
+
+use std::fmt;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use serde::Serialize;
+use tokio::time::Instant;
+
+use super::account::Fate;
+
+/// What became of the spans that had ended, and were not settled, when a flush or the shutdown
+/// began.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct FlushReport {
+    /// The backend has them.
+    pub delivered: u64,
+    /// They are lost, for any reason.
+    pub dropped: u64,
+    /// Time was up before they were settled; they are still being sent. Always 0 after a
+    /// shutdown, which gives them up.
+    pub left: u64,
+}
+
+impl FlushReport {
+    /// Whether every span was delivered.
+    #[must_use]
+    pub fn is_complete(&self) -> bool {
+        self.dropped == 0 && self.left == 0
+    }
+}
+
+/// Carries a report to whoever asked, in whatever way they wait.
+pub(super) type Reply = Box<dyn FnOnce(FlushReport) + Send>;
+
+/// The flushes that are under way.
+#[derive(Default)]
+pub(super) struct Flushes {
+    /// Lets the way of a span pass by without the lock while nobody flushes.
+    under_way: AtomicUsize,
+    list: Mutex<Vec<Flush>>,
+}
+
+struct Flush {
+    /// The number of the first span that is not waited for.
+    before: u64,
+    deadline: Instant,
+    report: FlushReport,
+    reply: Reply,
+}
+
+impl Flushes {
+    /// Waits for the `left` spans below `before`. Called on the export thread, where spans are
+    /// settled, so that none can slip through in between.
+    pub(super) fn begin(&self, (before, left): (u64, u64), deadline: Instant, reply: Reply) {
+        let report = FlushReport {
+            left,
+            ..FlushReport::default()
+        };
+        if left == 0 {
+            reply(report);
+            return;
+        }
+        self.lock().push(Flush {
+            before,
+            deadline,
+            report,
+            reply,
+        });
+        self.under_way.fetch_add(1, Ordering::SeqCst);
+    }
+
+    pub(super) fn settled(&self, number: u64, fate: Fate) {
+        if self.under_way.load(Ordering::SeqCst) == 0 {
+            return;
+        }
+        let mut list = self.lock();
+        for flush in list.iter_mut().filter(|flush| number < flush.before) {
+            flush.report.left = flush.report.left.saturating_sub(1);
+            match fate {
+                Fate::Delivered => flush.report.delivered += 1,
+                Fate::Dropped(_) => flush.report.dropped += 1,
+            }
+        }
+        self.answer(list, |flush| flush.report.left == 0);
+    }
+
+    /// Answers those whose time is up.
+    pub(super) fn expire(&self, now: Instant) {
+        self.answer(self.lock(), |flush| flush.deadline <= now);
+    }
+
+    pub(super) fn next_deadline(&self) -> Option<Instant> {
+        self.lock().iter().map(|flush| flush.deadline).min()
+    }
+
+    fn answer(&self, mut list: MutexGuard<'_, Vec<Flush>>, done: impl Fn(&Flush) -> bool) {
+        let answered: Vec<_> = list.extract_if(.., |flush| done(flush)).collect();
+        drop(list);
+        self.under_way.fetch_sub(answered.len(), Ordering::SeqCst);
+        for flush in answered {
+            (flush.reply)(flush.report);
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Vec<Flush>> {
+        self.list.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl fmt::Debug for Flushes {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Flushes")
+            .field("under_way", &self.under_way)
+            .finish_non_exhaustive()
+    }
+}

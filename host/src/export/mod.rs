@@ -1,0 +1,44 @@
+//! How spans leave the process.
+//!
+//! One pipeline a process, whatever the number of tenants: a span encodes itself while it is
+//! built ([`RecordingSpan`]), waits in one bounded queue, and leaves in a request that carries
+//! the spans of every project that shares its endpoint and credential. A queue, thread or client
+//! a tenant costs a megabyte and a connection each, and a tenant that is forgotten by a cache
+//! would have to be waited for.
+//!
+//! ```text
+//! RecordingSpan -> Queue -> Worker -> Delivery -> Client -> gRPC or HTTP
+//!  (any thread)             (the export thread)
+//! ```
+//!
+//! Nothing is lost in silence: `created = delivered + queued + dropped`, for each [`Project`] and
+//! for all, with a reason for each drop. Nothing waits for ever: every attempt, retry, flush and
+//! shutdown has a deadline, and what is in memory has a bound.
+
+mod account;
+mod backoff;
+mod client;
+mod delivery;
+mod destination;
+mod drop_log;
+mod encode;
+mod flush;
+mod grpc;
+mod http;
+mod outcome;
+mod pipeline;
+mod project;
+mod queue;
+mod request;
+mod route;
+mod span;
+mod worker;
+
+pub use account::{DropReason, Dropped, SpanStats};
+pub use destination::{
+    Destination, DestinationResolver, Protocol, RequestLimits, ResolveError, Routing,
+};
+pub use flush::FlushReport;
+pub use pipeline::{Pipeline, StartError};
+pub use project::Project;
+pub use span::{EndedSpan, RecordingSpan};

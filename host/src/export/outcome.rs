@@ -1,0 +1,109 @@
+//! What an answer to an export request means, whichever protocol brought it.
+
+use std::time::Duration;
+
+use prost::Message;
+
+/// What one attempt came to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Outcome {
+    /// The backend took the spans, but for `rejected` of them.
+    Delivered { rejected: u64, message: String },
+    /// Something in the request is not to the backend's liking, or it is too large. Smaller
+    /// requests may fare better.
+    Unfit(String),
+    /// The backend does not want the request, whatever is in it.
+    Rejected(String),
+    /// The backend cannot take it now.
+    Retry {
+        why: String,
+        /// How long it asks to be left alone.
+        after: Option<Duration>,
+        /// The connection may be at fault; the next attempt should have a new one.
+        reconnect: bool,
+    },
+}
+
+impl Outcome {
+    /// The outcome of an answer that says all went well.
+    pub(super) fn accepted(body: &[u8]) -> Self {
+        // A backend that answers with something else than OTLP has taken the spans all the
+        // same; several answer in JSON, whatever was asked for.
+        let partial = ExportTraceServiceResponse::decode(body)
+            .unwrap_or_default()
+            .partial_success
+            .unwrap_or_default();
+        Self::Delivered {
+            rejected: partial.rejected_spans.try_into().unwrap_or(0),
+            message: partial.error_message,
+        }
+    }
+}
+
+/// The delay of the `google.rpc.RetryInfo` among the details of a gRPC status.
+pub(super) fn retry_delay(details: &[u8]) -> Option<Duration> {
+    const RETRY_INFO: &str = "google.rpc.RetryInfo";
+    let status = RpcStatus::decode(details).ok()?;
+    let info = status
+        .details
+        .iter()
+        .find(|detail| detail.type_url.rsplit('/').next() == Some(RETRY_INFO))?;
+    let delay = RetryInfo::decode(info.value.as_slice()).ok()?.retry_delay?;
+    Some(Duration::new(
+        delay.seconds.try_into().unwrap_or(0),
+        delay.nanos.try_into().unwrap_or(0),
+    ))
+}
+
+/// The value of a `retry-after` header: seconds, or a date.
+pub(super) fn retry_after(value: &str) -> Option<Duration> {
+    let value = value.trim();
+    if let Ok(seconds) = value.parse() {
+        return Some(Duration::from_secs(seconds));
+    }
+    let date = jiff::fmt::rfc2822::parse(value).ok()?.timestamp();
+    let wait = date.duration_since(jiff::Timestamp::now());
+    Some(wait.try_into().unwrap_or_default())
+}
+
+#[derive(Message)]
+struct ExportTraceServiceResponse {
+    #[prost(message, optional, tag = "1")]
+    partial_success: Option<ExportTracePartialSuccess>,
+}
+
+#[derive(Message)]
+struct ExportTracePartialSuccess {
+    #[prost(int64, tag = "1")]
+    rejected_spans: i64,
+    #[prost(string, tag = "2")]
+    error_message: String,
+}
+
+#[derive(Message)]
+struct RpcStatus {
+    #[prost(message, repeated, tag = "3")]
+    details: Vec<Any>,
+}
+
+#[derive(Message)]
+struct Any {
+    #[prost(string, tag = "1")]
+    type_url: String,
+    #[prost(bytes = "vec", tag = "2")]
+    value: Vec<u8>,
+}
+
+#[derive(Message)]
+struct RetryInfo {
+    #[prost(message, optional, tag = "1")]
+    retry_delay: Option<ProtoDuration>,
+}
+
+#[derive(Message)]
+struct ProtoDuration {
+    #[prost(int64, tag = "1")]
+    seconds: i64,
+    #[prost(int32, tag = "2")]
+    nanos: i32,
+}

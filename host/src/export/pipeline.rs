@@ -1,0 +1,239 @@
+//! The pipeline's handle: what the application's threads see of the export.
+
+use std::cell::Cell;
+use std::sync::Arc;
+use std::sync::mpsc;
+use std::time::Duration;
+
+use opentelemetry::Context;
+use tokio::sync::{mpsc as commands, oneshot};
+use tokio::task::LocalSet;
+use tokio::time::Instant;
+
+use super::account::SpanStats;
+use super::delivery::Delivery;
+use super::destination::{DestinationResolver, RequestLimits};
+use super::drop_log::DropLog;
+use super::flush::{FlushReport, Reply};
+use super::queue::{Bounds, Queue};
+use super::route::Routes;
+use super::span::EndedSpan;
+use super::worker::{Command, Worker};
+use crate::config::BatchExportConfig;
+
+/// How long the thread that ends a span is held up at most, in synchronous mode and where a full
+/// queue makes it wait.
+const PATIENCE: Duration = Duration::from_secs(5);
+/// How much later than it said the export thread may answer before it is not waited for.
+const GRACE: Duration = Duration::from_secs(1);
+
+/// Why the pipeline could not be started.
+#[derive(Debug, thiserror::Error)]
+#[error("the export thread cannot be started: {0}")]
+pub struct StartError(#[from] std::io::Error);
+
+/// The way out for the spans of all tenants: one queue, one thread, one client an endpoint.
+///
+/// The thread has a runtime of its own, so it works for threads without one and outlives the
+/// application's. Clones are handles of the same pipeline. When the last is dropped without a
+/// [`shutdown`](Self::shutdown), what waits is still sent, in the background.
+#[derive(Clone, Debug)]
+pub struct Pipeline {
+    queue: Arc<Queue>,
+    commands: commands::UnboundedSender<Command>,
+    log: Arc<DropLog>,
+    sync: bool,
+    wait_for_room: bool,
+}
+
+impl Pipeline {
+    /// Starts the export thread.
+    ///
+    /// # Errors
+    /// [`StartError`] when the system has no thread, or nothing for a runtime, to give.
+    pub fn start(
+        config: &BatchExportConfig,
+        resolver: Arc<dyn DestinationResolver>,
+    ) -> Result<Self, StartError> {
+        let queue = Arc::new(Queue::new(Bounds {
+            spans: config.max_queue_size.max(1),
+            batch_spans: config
+                .max_export_batch_size
+                .clamp(1, config.max_queue_size.max(1)),
+            batch_bytes: RequestLimits::default().bytes,
+        }));
+        let log = Arc::new(DropLog::new(if config.log_dropped_spans {
+            config.max_drop_log_rate_per_minute
+        } else {
+            0
+        }));
+        let delivery = Delivery::new(
+            Routes::new(resolver),
+            Arc::clone(&log),
+            config.max_export_batch_size,
+            config.export_timeout(),
+        );
+        let (sender, receiver) = commands::unbounded_channel();
+        let worker = Worker::new(
+            Arc::clone(&queue),
+            delivery,
+            receiver,
+            config.schedule_delay(),
+            config.export_timeout(),
+        );
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()?;
+        std::thread::Builder::new()
+            .name("roost-export".to_owned())
+            .spawn(move || {
+                IS_EXPORT_THREAD.set(true);
+                // Exporting must not make spans that have to be exported.
+                let _suppressed = Context::enter_telemetry_suppressed_scope();
+                LocalSet::new().block_on(&runtime, worker.run());
+            })?;
+        Ok(Self {
+            queue,
+            commands: sender,
+            log,
+            sync: config.use_sync_export,
+            wait_for_room: !config.drop_on_queue_full,
+        })
+    }
+
+    /// Takes a span that has ended. In batch mode it returns at once, or within five seconds
+    /// where the configuration prefers waiting to dropping; in synchronous mode as soon as the
+    /// span is settled, at most five seconds later.
+    pub fn submit(&self, span: EndedSpan) {
+        // The export thread must not wait for itself.
+        let may_wait = !IS_EXPORT_THREAD.get();
+        let since = Instant::now();
+        let sync = may_wait && span.project.sync_export().unwrap_or(self.sync);
+        let patience = if may_wait && (sync || self.wait_for_room) {
+            PATIENCE
+        } else {
+            Duration::ZERO
+        };
+        let project = Arc::clone(&span.project);
+        let (settled, wait) = if sync {
+            let (sender, receiver) = mpsc::sync_channel(1);
+            (Some(sender), Some(receiver))
+        } else {
+            (None, None)
+        };
+        match self.queue.push(span, settled, patience) {
+            Ok(()) => {
+                if let Some(wait) = wait {
+                    // Answered by the sender's end, whatever became of the span.
+                    let _ = wait.recv_timeout(PATIENCE.saturating_sub(since.elapsed()));
+                }
+            }
+            Err(reason) => self.log.dropped(reason, 1, project.name(), ""),
+        }
+    }
+
+    /// What became of all spans so far.
+    #[must_use]
+    pub fn stats(&self) -> SpanStats {
+        self.queue.account.stats()
+    }
+
+    /// Sends what waits, and waits for it. It needs no runtime of any kind, and returns by the
+    /// timeout whatever the backends do.
+    pub async fn force_flush(&self, timeout: Duration) -> FlushReport {
+        self.ask(timeout, |deadline, reply| Command::Flush {
+            deadline,
+            reply,
+        })
+        .await
+    }
+
+    /// [`force_flush`](Self::force_flush) for threads that may block.
+    #[must_use = "the report says what was lost"]
+    pub fn force_flush_blocking(&self, timeout: Duration) -> FlushReport {
+        self.ask_blocking(timeout, |deadline, reply| Command::Flush {
+            deadline,
+            reply,
+        })
+    }
+
+    /// Sends what waits, gives up at the timeout what could not be sent, and ends the thread.
+    /// Spans that end from now on are dropped and counted. The second call does nothing.
+    pub async fn shutdown(&self, timeout: Duration) -> FlushReport {
+        if !self.queue.close() {
+            return FlushReport::default();
+        }
+        self.ask(timeout, |deadline, reply| Command::Shutdown {
+            deadline,
+            reply,
+        })
+        .await
+    }
+
+    /// [`shutdown`](Self::shutdown) for threads that may block.
+    pub fn shutdown_blocking(&self, timeout: Duration) -> FlushReport {
+        if !self.queue.close() {
+            return FlushReport::default();
+        }
+        self.ask_blocking(timeout, |deadline, reply| Command::Shutdown {
+            deadline,
+            reply,
+        })
+    }
+
+    async fn ask(
+        &self,
+        timeout: Duration,
+        command: impl FnOnce(Instant, Reply) -> Command,
+    ) -> FlushReport {
+        let (sender, receiver) = oneshot::channel();
+        self.order(timeout, command, move |report| {
+            let _ = sender.send(report);
+        });
+        receiver.await.unwrap_or_else(|_| self.unanswered())
+    }
+
+    fn ask_blocking(
+        &self,
+        timeout: Duration,
+        command: impl FnOnce(Instant, Reply) -> Command,
+    ) -> FlushReport {
+        let (sender, receiver) = mpsc::sync_channel(1);
+        self.order(timeout, command, move |report| {
+            let _ = sender.send(report);
+        });
+        if IS_EXPORT_THREAD.get() {
+            return self.unanswered();
+        }
+        receiver
+            .recv_timeout(timeout.saturating_add(GRACE))
+            .unwrap_or_else(|_| self.unanswered())
+    }
+
+    fn order(
+        &self,
+        timeout: Duration,
+        command: impl FnOnce(Instant, Reply) -> Command,
+        reply: impl FnOnce(FlushReport) + Send + 'static,
+    ) {
+        let now = Instant::now();
+        // Past what the clock can say, a year is as good as for ever.
+        let deadline = now
+            .checked_add(timeout)
+            .unwrap_or(now + Duration::from_secs(365 * 86_400));
+        // Without the thread the reply is dropped, which answers too.
+        let _ = self.commands.send(command(deadline, Box::new(reply)));
+    }
+
+    /// The report where the export thread gives none: it has ended, or is held up.
+    fn unanswered(&self) -> FlushReport {
+        FlushReport {
+            left: self.queue.unsettled(),
+            ..FlushReport::default()
+        }
+    }
+}
+
+thread_local! {
+    static IS_EXPORT_THREAD: Cell<bool> = const { Cell::new(false) };
+}

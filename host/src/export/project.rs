@@ -1,0 +1,111 @@
+//! Where spans come from: one service of one tenant.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use opentelemetry::KeyValue;
+
+use super::account::{Account, SpanStats};
+
+/// One service of one tenant, whose spans share a resource and a destination.
+///
+/// It is cheap: names, a few attributes and counters. A cache may drop it and make it again
+/// while spans of it are still on their way; those keep theirs. Making it anew is also how a
+/// changed destination takes effect at once.
+#[derive(Debug)]
+pub struct Project {
+    id: u64,
+    tenant_id: String,
+    service: String,
+    name: String,
+    resource: Vec<KeyValue>,
+    sync_export: Option<bool>,
+    pub(super) account: Account,
+}
+
+impl Project {
+    /// The project that the backend knows as `name`. Its spans carry `service.name` and
+    /// `tenant.id`.
+    #[must_use]
+    pub fn new(
+        tenant_id: impl Into<String>,
+        service: impl Into<String>,
+        name: impl Into<String>,
+    ) -> Self {
+        static NEXT: AtomicU64 = AtomicU64::new(0);
+        let (tenant_id, service) = (tenant_id.into(), service.into());
+        Self {
+            id: NEXT.fetch_add(1, Ordering::Relaxed),
+            resource: vec![
+                KeyValue::new("service.name", service.clone()),
+                KeyValue::new("tenant.id", tenant_id.clone()),
+            ],
+            tenant_id,
+            service,
+            name: name.into(),
+            sync_export: None,
+            account: Account::default(),
+        }
+    }
+
+    /// Adds attributes to the resource, such as `service.version` and
+    /// `deployment.environment`; one with a key that is there already replaces it.
+    #[must_use]
+    pub fn with_resource(mut self, attributes: impl IntoIterator<Item = KeyValue>) -> Self {
+        merge(&mut self.resource, attributes);
+        self
+    }
+
+    /// Overrides `use_sync_export` for this project.
+    #[must_use]
+    pub fn with_sync_export(mut self, sync: bool) -> Self {
+        self.sync_export = Some(sync);
+        self
+    }
+
+    /// The tenant.
+    #[must_use]
+    pub fn tenant_id(&self) -> &str {
+        &self.tenant_id
+    }
+
+    /// The tenant's service.
+    #[must_use]
+    pub fn service(&self) -> &str {
+        &self.service
+    }
+
+    /// The name the backend files its spans under.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// What became of its spans.
+    #[must_use]
+    pub fn stats(&self) -> SpanStats {
+        self.account.stats()
+    }
+
+    /// Different for each value made in this process.
+    pub(super) fn id(&self) -> u64 {
+        self.id
+    }
+
+    pub(super) fn resource(&self) -> &[KeyValue] {
+        &self.resource
+    }
+
+    pub(super) fn sync_export(&self) -> Option<bool> {
+        self.sync_export
+    }
+}
+
+/// Adds attributes to a list in which a key occurs once: the later value wins.
+pub(super) fn merge(list: &mut Vec<KeyValue>, attributes: impl IntoIterator<Item = KeyValue>) {
+    for attribute in attributes {
+        match list.iter_mut().find(|known| known.key == attribute.key) {
+            Some(known) => *known = attribute,
+            None => list.push(attribute),
+        }
+    }
+}

@@ -1,0 +1,119 @@
+//! Spans put together as OTLP `ExportTraceServiceRequest` messages.
+
+use std::sync::{Arc, LazyLock};
+
+use bytes::Bytes;
+
+use super::encode::{delimited_len, put_delimiter, put_string};
+use super::queue::Parcel;
+use super::route::{Lane, Route};
+
+/// The scope of every span, as an OTLP `InstrumentationScope` message.
+static SCOPE: LazyLock<Vec<u8>> = LazyLock::new(|| {
+    let mut scope = Vec::new();
+    put_string(1, env!("CARGO_PKG_NAME"), &mut scope);
+    put_string(2, env!("CARGO_PKG_VERSION"), &mut scope);
+    scope
+});
+
+/// A span that knows its way.
+#[derive(Debug)]
+pub(super) struct Addressed {
+    pub(super) parcel: Parcel,
+    pub(super) route: Arc<Route>,
+    /// Attributes of its session, to append to its bytes.
+    pub(super) session: Option<Arc<[u8]>>,
+}
+
+impl Addressed {
+    /// The parts of its `Span` message. Protobuf lets a repeated field be appended.
+    fn parts(&self) -> [&[u8]; 3] {
+        [
+            &self.parcel.span.bytes,
+            &self.route.span_attributes,
+            self.session.as_deref().unwrap_or_default(),
+        ]
+    }
+
+    fn len(&self) -> usize {
+        self.parts().iter().map(|part| part.len()).sum()
+    }
+
+    /// What it adds to a request at most: its head, and the resource's and scope's in case it
+    /// is the first of its project.
+    fn cost(&self) -> usize {
+        const HEADS: usize = 64;
+        self.len() + self.route.resource.len() + SCOPE.len() + HEADS
+    }
+}
+
+/// Spans for one request. Those of a project lie together.
+pub(super) type Chunk = Vec<Addressed>;
+
+/// Cuts spans of one lane into chunks that keep its limits.
+pub(super) fn chunks(lane: &Lane, max_spans: usize, spans: Vec<Addressed>) -> Vec<Chunk> {
+    let max_spans = max_spans.min(lane.limits.spans).max(1);
+    let mut chunks: Vec<Chunk> = Vec::new();
+    let mut bytes = 0;
+    for span in spans {
+        let cost = span.cost();
+        match chunks.last_mut() {
+            Some(chunk) if chunk.len() < max_spans && bytes + cost <= lane.limits.bytes => {
+                bytes += cost;
+                chunk.push(span);
+            }
+            _ => {
+                bytes = cost;
+                chunks.push(vec![span]);
+            }
+        }
+    }
+    chunks
+}
+
+/// The request that carries a chunk: a `ResourceSpans` for each project.
+pub(super) fn encode(chunk: &[Addressed]) -> Bytes {
+    let groups = || chunk.chunk_by(|a, b| Arc::ptr_eq(&a.route, &b.route));
+    let total = groups()
+        .map(|spans| delimited_len(1, Layout::of(spans).resource_spans))
+        .sum();
+    let mut bytes = Vec::with_capacity(total);
+    for spans in groups() {
+        let Some(first) = spans.first() else { continue };
+        let layout = Layout::of(spans);
+        put_delimiter(1, layout.resource_spans, &mut bytes);
+        put_delimiter(1, first.route.resource.len(), &mut bytes);
+        bytes.extend_from_slice(&first.route.resource);
+        put_delimiter(2, layout.scope_spans, &mut bytes);
+        put_delimiter(1, SCOPE.len(), &mut bytes);
+        bytes.extend_from_slice(&SCOPE);
+        for span in spans {
+            put_delimiter(2, span.len(), &mut bytes);
+            for part in span.parts() {
+                bytes.extend_from_slice(part);
+            }
+        }
+    }
+    bytes.into()
+}
+
+/// The lengths that protobuf wants ahead.
+struct Layout {
+    scope_spans: usize,
+    resource_spans: usize,
+}
+
+impl Layout {
+    fn of(spans: &[Addressed]) -> Self {
+        let resource = spans.first().map_or(0, |span| span.route.resource.len());
+        let scope_spans = delimited_len(1, SCOPE.len())
+            + spans
+                .iter()
+                .map(|span| delimited_len(2, span.len()))
+                .sum::<usize>();
+        Self {
+            scope_spans,
+            resource_spans: delimited_len(1, resource) + delimited_len(2, scope_spans),
+        }
+    }
+}

@@ -1,0 +1,208 @@
+//! Destinations as the sender wants them, and the memory of those that were asked for.
+
+use std::hash::Hash;
+use std::num::NonZeroUsize;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use http::{HeaderName, HeaderValue, Uri};
+use lru::LruCache;
+use opentelemetry::KeyValue;
+use tokio::sync::OnceCell;
+use tokio::time::Instant;
+
+use super::destination::{
+    Destination, DestinationResolver, Protocol, RequestLimits, ResolveError, Routing,
+};
+use super::encode::encode_attributes;
+use super::project::{Project, merge};
+
+/// How long an answer of the resolver holds.
+const TIME_TO_LIVE: Duration = Duration::from_secs(60);
+/// How many projects' answers are kept.
+const MAX_PROJECTS: NonZeroUsize = NonZeroUsize::MIN.saturating_add(1_023);
+/// How many sessions' answers are kept.
+const MAX_SESSIONS: NonZeroUsize = NonZeroUsize::MIN.saturating_add(8_191);
+
+/// An endpoint, for which there is one client.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(super) struct Endpoint {
+    pub(super) protocol: Protocol,
+    pub(super) uri: Uri,
+}
+
+/// Spans of equal lanes may share a request.
+#[derive(Debug, PartialEq, Eq, Hash)]
+pub(super) struct Lane {
+    pub(super) endpoint: Endpoint,
+    /// Sorted by name; every value is marked as sensitive, so that none is ever shown.
+    pub(super) headers: Vec<(HeaderName, HeaderValue)>,
+    pub(super) limits: RequestLimits,
+    /// The only project of the lane, where requests are of one project each.
+    project: Option<u64>,
+}
+
+/// Where a project's spans go, encoded as far as it can be.
+#[derive(Debug)]
+pub(super) struct Route {
+    pub(super) lane: Arc<Lane>,
+    /// An OTLP `Resource` message.
+    pub(super) resource: Vec<u8>,
+    /// Attributes to append to each OTLP `Span` message.
+    pub(super) span_attributes: Vec<u8>,
+}
+
+impl Route {
+    fn new(project: &Project, destination: Destination) -> Result<Self, ResolveError> {
+        let refused = ResolveError::Refused;
+        let uri: Uri = destination.endpoint.parse().map_err(|error| {
+            let endpoint = &destination.endpoint;
+            refused(format!("the endpoint `{endpoint}` is no address: {error}"))
+        })?;
+        if uri
+            .authority()
+            .is_some_and(|part| part.as_str().contains('@'))
+        {
+            let host = uri.host().unwrap_or_default();
+            return Err(refused(format!(
+                "the endpoint at `{host}` has a credential in it: put it into a header"
+            )));
+        }
+        if !matches!(uri.scheme_str(), Some("http" | "https")) {
+            return Err(refused(format!(
+                "the endpoint `{uri}` has to begin with http:// or https://"
+            )));
+        }
+
+        let mut resource = project.resource().to_vec();
+        merge(&mut resource, destination.resource_attributes);
+        let mut headers = destination.headers;
+        match &destination.routing {
+            Routing::ResourceAttribute(key) => {
+                let name = KeyValue::new(key.clone(), project.name().to_owned());
+                merge(&mut resource, [name]);
+            }
+            Routing::Header(header) => {
+                let name = HeaderValue::from_str(project.name()).map_err(|_| {
+                    let project = project.name();
+                    refused(format!(
+                        "the project's name `{project}` cannot be sent in the header `{header}`"
+                    ))
+                })?;
+                headers.insert(header, name);
+            }
+            Routing::Credential => {}
+        }
+        let mixed = destination.limits.mixed_projects
+            && matches!(destination.routing, Routing::ResourceAttribute(_));
+
+        let mut headers: Vec<_> = headers
+            .iter()
+            .map(|(name, value)| {
+                let mut value = value.clone();
+                value.set_sensitive(true);
+                (name.clone(), value)
+            })
+            .collect();
+        headers.sort_by(|(a, _), (b, _)| a.as_str().cmp(b.as_str()));
+        Ok(Self {
+            lane: Arc::new(Lane {
+                endpoint: Endpoint {
+                    protocol: destination.protocol,
+                    uri,
+                },
+                headers,
+                limits: destination.limits,
+                project: (!mixed).then_some(project.id()),
+            }),
+            resource: encode_attributes(1, &resource),
+            span_attributes: encode_attributes(9, &destination.span_attributes),
+        })
+    }
+}
+
+/// Asks the resolver, and remembers what it said.
+pub(super) struct Routes {
+    resolver: Arc<dyn DestinationResolver>,
+    projects: Memory<u64, Arc<Route>>,
+    sessions: Memory<(u64, Arc<str>), Arc<[u8]>>,
+}
+
+impl Routes {
+    pub(super) fn new(resolver: Arc<dyn DestinationResolver>) -> Self {
+        Self {
+            resolver,
+            projects: Memory::new(MAX_PROJECTS),
+            sessions: Memory::new(MAX_SESSIONS),
+        }
+    }
+
+    pub(super) async fn route(&self, project: &Project) -> Result<Arc<Route>, ResolveError> {
+        let ask = async {
+            let destination = self.resolver.destination(project).await?;
+            Route::new(project, destination).map(Arc::new)
+        };
+        self.projects.get_or_ask(project.id(), ask).await
+    }
+
+    /// The attributes of a session, to append to an OTLP `Span` message.
+    pub(super) async fn session(
+        &self,
+        project: &Project,
+        session: &Arc<str>,
+    ) -> Result<Arc<[u8]>, ResolveError> {
+        let ask = async {
+            let answer = self.resolver.session_attributes(project, session).await;
+            let attributes = answer.or_else(|error| match error {
+                ResolveError::Refused(why) => {
+                    let project = project.name();
+                    tracing::debug!(project, why, "spans are sent without their session");
+                    Ok(Vec::new())
+                }
+                unavailable @ ResolveError::Unavailable(_) => Err(unavailable),
+            })?;
+            Ok(encode_attributes(9, &attributes).into())
+        };
+        let key = (project.id(), Arc::clone(session));
+        self.sessions.get_or_ask(key, ask).await
+    }
+}
+
+/// Answers by key: bounded, kept for a while, asked for once however many want them.
+struct Memory<K: Hash + Eq, V> {
+    entries: Mutex<LruCache<K, Arc<Entry<V>>>>,
+}
+
+struct Entry<V> {
+    since: Instant,
+    answer: OnceCell<V>,
+}
+
+impl<K: Hash + Eq, V: Clone> Memory<K, V> {
+    fn new(bound: NonZeroUsize) -> Self {
+        Self {
+            entries: Mutex::new(LruCache::new(bound)),
+        }
+    }
+
+    /// The answer that is known, or a new one. An error is not remembered.
+    async fn get_or_ask<E>(&self, key: K, ask: impl Future<Output = Result<V, E>>) -> Result<V, E> {
+        let entry = self.entry(key);
+        entry.answer.get_or_try_init(|| ask).await.cloned()
+    }
+
+    fn entry(&self, key: K) -> Arc<Entry<V>> {
+        let mut entries = self.entries.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(entry) = entries.get(&key)
+            && entry.since.elapsed() < TIME_TO_LIVE
+        {
+            return Arc::clone(entry);
+        }
+        let entry = Arc::new(Entry {
+            since: Instant::now(),
+            answer: OnceCell::new(),
+        });
+        entries.put(key, Arc::clone(&entry));
+        entry
+    }
+}

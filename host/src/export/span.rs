@@ -1,0 +1,186 @@
+//! A span that records itself as the bytes it is exported as.
+
+use std::borrow::Cow;
+use std::cell::RefCell;
+use std::hash::{BuildHasher, RandomState};
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use opentelemetry::KeyValue;
+use opentelemetry::trace::{
+    Span, SpanBuilder, SpanContext, SpanId, SpanKind, Status, TraceFlags, TraceId,
+};
+use rand::rngs::SmallRng;
+use rand::{RngExt, SeedableRng};
+
+use super::encode::SpanEncoder;
+use super::pipeline::Pipeline;
+use super::project::Project;
+
+/// A span on its way out: what is left of a [`RecordingSpan`] once it has ended.
+#[derive(Debug)]
+pub struct EndedSpan {
+    /// Whose it is.
+    pub project: Arc<Project>,
+    /// The session it belongs to.
+    pub session: Option<Arc<str>>,
+    /// An OTLP `Span` message.
+    pub bytes: Vec<u8>,
+}
+
+/// A span of a project, behind OpenTelemetry's own interface.
+///
+/// It ends when it is told to or when it is dropped, whichever comes first, and goes to the
+/// pipeline then; what is set afterwards is ignored.
+#[derive(Debug)]
+pub struct RecordingSpan {
+    context: SpanContext,
+    open: Option<Open>,
+}
+
+#[derive(Debug)]
+struct Open {
+    encoder: SpanEncoder,
+    name: Cow<'static, str>,
+    status: Status,
+    project: Arc<Project>,
+    session: Option<Arc<str>>,
+    pipeline: Pipeline,
+}
+
+impl RecordingSpan {
+    /// Starts a span of `project`. It joins the trace of `parent` where that is valid, and
+    /// begins a trace of its own otherwise.
+    #[must_use]
+    pub fn start(
+        pipeline: &Pipeline,
+        project: Arc<Project>,
+        session: Option<Arc<str>>,
+        builder: SpanBuilder,
+        parent: &SpanContext,
+    ) -> Self {
+        let context = new_context(parent);
+        let kind = builder.span_kind.unwrap_or(SpanKind::Internal);
+        let start = builder.start_time.unwrap_or_else(SystemTime::now);
+        let mut encoder = SpanEncoder::new(&context, parent, &kind, start);
+        for attribute in builder.attributes.iter().flatten() {
+            encoder.attribute(attribute);
+        }
+        for event in builder.events.iter().flatten() {
+            encoder.event(&event.name, event.timestamp, &event.attributes);
+        }
+        for link in builder.links.iter().flatten() {
+            encoder.link(&link.span_context, &link.attributes);
+        }
+        Self {
+            context,
+            open: Some(Open {
+                encoder,
+                name: builder.name,
+                status: Status::Unset,
+                project,
+                session,
+                pipeline: pipeline.clone(),
+            }),
+        }
+    }
+}
+
+impl Span for RecordingSpan {
+    fn add_event_with_timestamp<T>(
+        &mut self,
+        name: T,
+        timestamp: SystemTime,
+        attributes: Vec<KeyValue>,
+    ) where
+        T: Into<Cow<'static, str>>,
+    {
+        if let Some(open) = &mut self.open {
+            open.encoder.event(&name.into(), timestamp, &attributes);
+        }
+    }
+
+    fn span_context(&self) -> &SpanContext {
+        &self.context
+    }
+
+    fn is_recording(&self) -> bool {
+        self.open.is_some()
+    }
+
+    fn set_attribute(&mut self, attribute: KeyValue) {
+        if let Some(open) = &mut self.open {
+            open.encoder.attribute(&attribute);
+        }
+    }
+
+    /// `Ok` is final, and nothing is undone by `Unset`.
+    fn set_status(&mut self, status: Status) {
+        if let Some(open) = &mut self.open
+            && open.status != Status::Ok
+            && status != Status::Unset
+        {
+            open.status = status;
+        }
+    }
+
+    fn update_name<T>(&mut self, new_name: T)
+    where
+        T: Into<Cow<'static, str>>,
+    {
+        if let Some(open) = &mut self.open {
+            open.name = new_name.into();
+        }
+    }
+
+    fn add_link(&mut self, span_context: SpanContext, attributes: Vec<KeyValue>) {
+        if let Some(open) = &mut self.open {
+            open.encoder.link(&span_context, &attributes);
+        }
+    }
+
+    fn end_with_timestamp(&mut self, timestamp: SystemTime) {
+        if let Some(open) = self.open.take() {
+            open.pipeline.submit(EndedSpan {
+                project: open.project,
+                session: open.session,
+                bytes: open.encoder.finish(&open.name, &open.status, timestamp),
+            });
+        }
+    }
+}
+
+impl Drop for RecordingSpan {
+    fn drop(&mut self) {
+        if self.open.is_some() {
+            self.end();
+        }
+    }
+}
+
+thread_local! {
+    /// Ids have to be distinct, not secret, so a small generator does.
+    static IDS: RefCell<SmallRng> = RefCell::new(rand::make_rng());
+}
+
+/// The context of a child of `parent`, or of a new root.
+fn new_context(parent: &SpanContext) -> SpanContext {
+    let (trace, span) = IDS
+        .try_with(|rng| {
+            let mut rng = rng.borrow_mut();
+            (rng.random::<u128>(), rng.random::<u64>())
+        })
+        // A thread that is ending has no thread-local values any more.
+        .unwrap_or_else(|_| {
+            let mut rng = SmallRng::seed_from_u64(RandomState::new().hash_one(()));
+            (rng.random(), rng.random())
+        });
+    let span = SpanId::from_bytes(span.max(1).to_be_bytes());
+    if parent.is_valid() {
+        let state = parent.trace_state().clone();
+        SpanContext::new(parent.trace_id(), span, TraceFlags::SAMPLED, false, state)
+    } else {
+        let trace = TraceId::from_bytes(trace.max(1).to_be_bytes());
+        SpanContext::new(trace, span, TraceFlags::SAMPLED, false, Default::default())
+    }
+}

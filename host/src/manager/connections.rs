@@ -1,0 +1,174 @@
+//! Which connection a tenant has, and the providers behind them.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Mutex, PoisonError};
+
+use serde_json::Value;
+
+use crate::config::{Config, ConfigError, ConnectionConfig, Secret, TenantId};
+use crate::plugin::{ConnectionSpec, Host};
+use crate::provider::{Provider, Scope};
+
+/// Why a tenant has no provider.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ConnectionError {
+    /// The manager was started without a plugins folder.
+    #[error("this telemetry manager has no plugins folder, so it only exports spans")]
+    NoHost,
+    /// The connection names no provider, and there is none to take.
+    #[error(
+        "there is no provider in {folder}: drop one there, such as phoenix.wasm, or name it with \
+         `provider` under [connections.{connection}] in roost.toml"
+    )]
+    NoProvider {
+        /// The plugins folder.
+        folder: String,
+        /// The connection.
+        connection: String,
+    },
+    /// The connection names no provider, and there are several to choose from.
+    #[error(
+        "several providers are in the plugins folder ({}): say which with `provider` under \
+         [connections.{connection}] in roost.toml", found.join(", ")
+    )]
+    Ambiguous {
+        /// The connection.
+        connection: String,
+        /// The providers that are there.
+        found: Vec<String>,
+    },
+    /// The tenant names a connection that is not configured.
+    #[error("tenant `{tenant}` has connection `{connection}`, which roost.toml does not have")]
+    Unknown {
+        /// The tenant.
+        tenant: TenantId,
+        /// The connection.
+        connection: String,
+    },
+    /// A secret of the connection cannot be had.
+    #[error("connection `{connection}`: secrets.{property}: {reason}")]
+    Secret {
+        /// The connection.
+        connection: String,
+        /// The secret's name.
+        property: String,
+        /// Why.
+        reason: ConfigError,
+    },
+}
+
+/// The connections in use. Tenants with the same one share its instances.
+pub(super) struct Connections {
+    host: Option<Host>,
+    open: Mutex<HashMap<Key, Provider>>,
+}
+
+/// What tells connections apart: the name, and what a project sets differently.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+struct Key {
+    connection: String,
+    provider: String,
+    http_endpoint: Option<String>,
+}
+
+impl Connections {
+    pub(super) fn new(host: Option<Host>) -> Self {
+        Self {
+            host,
+            open: Mutex::default(),
+        }
+    }
+
+    pub(super) fn host(&self) -> Option<&Host> {
+        self.host.as_ref()
+    }
+
+    /// The provider of a tenant, with an `http_endpoint` of its own where it has one.
+    pub(super) fn provider(
+        &self,
+        config: &Config,
+        tenant: &TenantId,
+        http_endpoint: Option<&str>,
+        scope: Scope,
+    ) -> Result<Provider, ConnectionError> {
+        let host = self.host.as_ref().ok_or(ConnectionError::NoHost)?;
+        let name = config.connection_name_for(tenant);
+        let connection = config
+            .connection_for(tenant)
+            .ok_or_else(|| ConnectionError::Unknown {
+                tenant: tenant.clone(),
+                connection: name.to_owned(),
+            })?;
+        let provider = match &connection.provider {
+            Some(provider) => provider.clone(),
+            None => only_provider(host, name)?,
+        };
+        let key = Key {
+            connection: name.to_owned(),
+            provider,
+            http_endpoint: http_endpoint.map(str::to_owned),
+        };
+        let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(provider) = open.get(&key) {
+            return Ok(provider.scoped(scope));
+        }
+        let spec = spec(&key, connection)?;
+        let provider = Provider::connect(host, spec, scope);
+        open.insert(key, provider.clone());
+        Ok(provider)
+    }
+
+    /// Whether a provider says where the spans of a tenant go. Without one they go to the
+    /// configured OTLP endpoint.
+    pub(super) fn has_provider(&self, config: &Config, tenant: &TenantId) -> bool {
+        let named = config
+            .connection_for(tenant)
+            .is_some_and(|connection| connection.provider.is_some());
+        let host = self.host.as_ref();
+        host.is_some_and(|host| named || !host.providers().is_empty())
+    }
+}
+
+/// The provider of a connection that names none.
+fn only_provider(host: &Host, connection: &str) -> Result<String, ConnectionError> {
+    let mut found: Vec<String> = host.providers().into_iter().map(|p| p.name).collect();
+    match (found.pop(), found.is_empty()) {
+        (Some(only), true) => Ok(only),
+        (None, _) => Err(ConnectionError::NoProvider {
+            folder: host.folder().display().to_string(),
+            connection: connection.to_owned(),
+        }),
+        (Some(last), false) => {
+            found.push(last);
+            Err(ConnectionError::Ambiguous {
+                connection: connection.to_owned(),
+                found,
+            })
+        }
+    }
+}
+
+fn spec(key: &Key, config: &ConnectionConfig) -> Result<ConnectionSpec, ConnectionError> {
+    let mut provider_config = config.provider_config.clone();
+    if let Some(endpoint) = &key.http_endpoint {
+        let endpoint = Value::String(endpoint.clone());
+        provider_config.insert("http_endpoint".to_owned(), endpoint);
+    }
+    let mut secrets = BTreeMap::<String, Secret>::new();
+    for (property, source) in &config.secrets {
+        let secret = source.resolve().map_err(|reason| ConnectionError::Secret {
+            connection: key.connection.clone(),
+            property: property.clone(),
+            reason,
+        })?;
+        secrets.insert(property.clone(), secret);
+    }
+    Ok(ConnectionSpec {
+        name: key.connection.clone(),
+        provider: key.provider.clone(),
+        provider_config,
+        secrets,
+        allow_hosts: config.allow_hosts.clone(),
+    })
+}

@@ -1,0 +1,452 @@
+//! The telemetry of a service: spans out and questions in, for many tenants at once.
+//!
+//! A [`TelemetryManager`] makes spans and sends them through one pipeline for all tenants,
+//! and hands out the [`Provider`]s that read them back. Telemetry never fails the
+//! application: what cannot be traced is counted and runs untraced.
+
+mod connections;
+mod global;
+mod projects;
+mod resolver;
+mod session;
+mod span;
+mod stats;
+
+pub use connections::ConnectionError;
+pub use global::{global, init, reset};
+pub use session::SessionScope;
+pub use span::{Span, SpanBuilder};
+pub use stats::{StatsConfig, TelemetryStats};
+
+use std::borrow::Cow;
+use std::collections::{BTreeMap, HashMap};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::time::Duration;
+
+use opentelemetry::{KeyValue, StringValue};
+
+use crate::config::{
+    Config, ConfigError, InvalidTemplate, InvalidTenant, ProjectNameError, ProjectNames,
+    TelemetryLevel, TenantId,
+};
+use crate::export::{FlushReport, Pipeline, Project, StartError};
+use crate::plugin::{Host, HostError};
+use crate::provider::{Provider, Scope};
+use connections::Connections;
+use projects::ProjectCache;
+use resolver::ManagerResolver;
+
+/// Why a manager cannot start.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ManagerError {
+    /// The configuration has problems.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// The host of the providers cannot start.
+    #[error(transparent)]
+    Host(#[from] HostError),
+    /// The export thread cannot start.
+    #[error(transparent)]
+    Export(#[from] StartError),
+    /// The project templates cannot be used.
+    #[error(transparent)]
+    Template(#[from] InvalidTemplate),
+}
+
+/// Why a tenant has no provider, or a project no name.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum TenantError {
+    /// The tenant's id is none.
+    #[error(transparent)]
+    Tenant(#[from] InvalidTenant),
+    /// The service's name is none.
+    #[error(transparent)]
+    Project(#[from] ProjectNameError),
+    /// There is no connection for the tenant.
+    #[error(transparent)]
+    Connection(#[from] ConnectionError),
+}
+
+/// What a project has of its own instead of what is configured for all.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ProjectOverrides {
+    /// Where its spans go, as `otlp_endpoint` is written.
+    pub otlp_endpoint: Option<String>,
+    /// Where its spans are read from: the `http_endpoint` of the provider's configuration.
+    pub http_endpoint: Option<String>,
+    /// Whether each span is sent as it ends.
+    pub use_sync_export: Option<bool>,
+}
+
+/// The telemetry of a service. A clone is another handle to the same manager.
+///
+/// ```no_run
+/// # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+/// use std::time::Duration;
+/// use roost::{Config, TelemetryManager};
+/// use roost::contract::TimeWindow;
+/// use roost::provider::SpanQuery;
+///
+/// let telemetry = TelemetryManager::start(Config::load(None)?).await?;
+/// telemetry.span("search", "acme").in_scope(|span| span.set_attribute("query", "owls"));
+/// telemetry.force_flush(Duration::from_secs(10)).await;
+///
+/// let project = telemetry.project_name("acme", None)?;
+/// let provider = telemetry.get_provider("acme", None)?;
+/// let spans = provider.traces().get_spans(&SpanQuery::new(project, TimeWindow::all())).await?;
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone)]
+pub struct TelemetryManager {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    config: Config,
+    names: Arc<ProjectNames>,
+    connections: Connections,
+    /// Empty when nothing is exported.
+    pipeline: OnceLock<Pipeline>,
+    cache: ProjectCache,
+    overrides: Mutex<HashMap<(TenantId, String), ProjectOverrides>>,
+    environment: StringValue,
+    resource: Vec<KeyValue>,
+    cache_hits: AtomicU64,
+    cache_misses: AtomicU64,
+    failed_initializations: AtomicU64,
+}
+
+impl TelemetryManager {
+    /// Start with the providers of the configured plugins folder.
+    ///
+    /// # Errors
+    ///
+    /// When the configuration has problems, or the folder cannot be read.
+    pub async fn start(config: Config) -> Result<Self, ManagerError> {
+        config.validate()?;
+        let host = Host::start(&config.plugins, &config.limits).await?;
+        Self::build(config, Some(host))
+    }
+
+    /// Start with the providers of a host that runs already.
+    ///
+    /// # Errors
+    ///
+    /// When the configuration has problems.
+    pub fn with_host(config: Config, host: Host) -> Result<Self, ManagerError> {
+        config.validate()?;
+        Self::build(config, Some(host))
+    }
+
+    /// Start without providers: spans go to the configured OTLP endpoint, and nothing can be
+    /// read back.
+    ///
+    /// # Errors
+    ///
+    /// When the configuration has problems.
+    pub fn export_only(config: Config) -> Result<Self, ManagerError> {
+        config.validate()?;
+        Self::build(config, None)
+    }
+
+    /// A manager that does nothing, for when there is no telemetry to be had.
+    #[must_use]
+    pub fn disabled() -> Self {
+        let mut config = Config::default();
+        config.telemetry.enabled = false;
+        Self {
+            inner: Arc::new(Inner::new(config, ProjectNames::default(), None)),
+        }
+    }
+
+    fn build(config: Config, host: Option<Host>) -> Result<Self, ManagerError> {
+        let names = config.telemetry.project_names()?;
+        let inner = Arc::new(Inner::new(config, names, host));
+        let telemetry = &inner.config.telemetry;
+        if telemetry.enabled
+            && telemetry.otlp_enabled
+            && telemetry.level != TelemetryLevel::Disabled
+        {
+            let resolver = Arc::new(ManagerResolver(Arc::downgrade(&inner)));
+            let pipeline = Pipeline::start(&telemetry.batch_config, resolver)?;
+            inner.pipeline.get_or_init(|| pipeline);
+        }
+        Ok(Self { inner })
+    }
+
+    /// The configuration.
+    #[must_use]
+    pub fn config(&self) -> &Config {
+        &self.inner.config
+    }
+
+    /// The host of the providers; `None` when this manager only exports.
+    #[must_use]
+    pub fn host(&self) -> Option<&Host> {
+        self.inner.connections.host()
+    }
+
+    /// A span of a tenant, to be given work. See [`SpanBuilder`].
+    ///
+    /// An id that no tenant can have is counted and logged, and the work runs untraced.
+    pub fn span<'a>(
+        &'a self,
+        name: impl Into<Cow<'static, str>>,
+        tenant: &'a str,
+    ) -> SpanBuilder<'a> {
+        SpanBuilder::new(self, name.into(), tenant)
+    }
+
+    /// A span of a tenant that belongs to a session.
+    pub fn session_span<'a>(
+        &'a self,
+        name: impl Into<Cow<'static, str>>,
+        tenant: &'a str,
+        session_id: impl Into<Arc<str>>,
+    ) -> SpanBuilder<'a> {
+        self.span(name, tenant).session(session_id)
+    }
+
+    /// A session of a tenant: every span of the tenant that is made inside belongs to it.
+    pub fn session(&self, tenant: &str, session_id: impl Into<Arc<str>>) -> SessionScope {
+        SessionScope::new(tenant, session_id)
+    }
+
+    /// The name of the project of a tenant's service; without a service, of the configured
+    /// `service_name`.
+    ///
+    /// # Errors
+    ///
+    /// For an id that no tenant, or a name that no service can have.
+    pub fn project_name(&self, tenant: &str, service: Option<&str>) -> Result<String, TenantError> {
+        let tenant = TenantId::new(tenant)?;
+        Ok(self.inner.project_name(&tenant, service)?)
+    }
+
+    /// Give a project endpoints or an export mode of its own. Spans and providers that are
+    /// made from now on follow it.
+    ///
+    /// # Errors
+    ///
+    /// For an id that no tenant, or a name that no service can have.
+    pub fn register_project(
+        &self,
+        tenant: &str,
+        service: &str,
+        overrides: ProjectOverrides,
+    ) -> Result<(), TenantError> {
+        let tenant = TenantId::new(tenant)?;
+        self.inner.project_name(&tenant, Some(service))?;
+        self.inner
+            .overrides_lock()
+            .insert((tenant.clone(), service.to_owned()), overrides);
+        self.inner.cache.forget(&tenant, service);
+        Ok(())
+    }
+
+    /// The provider that a tenant's data is read from, in the scope of that tenant; with a
+    /// service, as [`register_project`](Self::register_project) set it for that one.
+    ///
+    /// # Errors
+    ///
+    /// For an id that no tenant can have, and where the tenant's connection names no
+    /// provider that is there.
+    pub fn get_provider(
+        &self,
+        tenant: &str,
+        service: Option<&str>,
+    ) -> Result<Provider, TenantError> {
+        let tenant = TenantId::new(tenant)?;
+        Ok(self.inner.provider(&tenant, service)?)
+    }
+
+    /// The provider of the default tenant's connection, in the scope of everything its
+    /// credential reaches. For operators.
+    ///
+    /// # Errors
+    ///
+    /// As [`get_provider`](Self::get_provider).
+    pub fn operator_provider(&self) -> Result<Provider, TenantError> {
+        let tenant = &self.inner.config.telemetry.default_tenant_id;
+        let provider =
+            self.inner
+                .connections
+                .provider(&self.inner.config, tenant, None, Scope::All)?;
+        Ok(provider)
+    }
+
+    /// Send every span that has ended, and wait for it until `timeout`. Works on any runtime
+    /// and never hangs.
+    pub async fn force_flush(&self, timeout: Duration) -> FlushReport {
+        match self.inner.pipeline.get() {
+            Some(pipeline) => pipeline.force_flush(timeout).await,
+            None => FlushReport::default(),
+        }
+    }
+
+    /// [`force_flush`](Self::force_flush) for threads that may block.
+    pub fn force_flush_blocking(&self, timeout: Duration) -> FlushReport {
+        match self.inner.pipeline.get() {
+            Some(pipeline) => pipeline.force_flush_blocking(timeout),
+            None => FlushReport::default(),
+        }
+    }
+
+    /// Send what is left until `timeout`, then stop. Spans that end later are counted as
+    /// dropped.
+    pub async fn shutdown(&self, timeout: Duration) -> FlushReport {
+        let report = match self.inner.pipeline.get() {
+            Some(pipeline) => pipeline.shutdown(timeout).await,
+            None => FlushReport::default(),
+        };
+        if let Some(host) = self.host() {
+            // What replaced providers still do has deadlines of its own.
+            let _ = tokio::time::timeout(timeout, host.shutdown()).await;
+        }
+        report
+    }
+
+    /// The manager in numbers.
+    #[must_use]
+    pub fn get_stats(&self) -> TelemetryStats {
+        let Inner { config, cache, .. } = &*self.inner;
+        let size = cache.size();
+        let mut projects = BTreeMap::new();
+        for project in cache.all() {
+            projects.insert(project.name().to_owned(), project.stats());
+        }
+        TelemetryStats {
+            cache_hits: self.inner.cache_hits.load(Ordering::Relaxed),
+            cache_misses: self.inner.cache_misses.load(Ordering::Relaxed),
+            failed_initializations: self.inner.failed_initializations.load(Ordering::Relaxed),
+            cached_tenants: size.tenants,
+            cached_tracers: size.projects,
+            spans: self
+                .inner
+                .pipeline
+                .get()
+                .map(Pipeline::stats)
+                .unwrap_or_default(),
+            projects,
+            config: StatsConfig {
+                enabled: config.telemetry.enabled,
+                level: config.telemetry.level,
+                environment: config.telemetry.environment.clone(),
+            },
+        }
+    }
+
+    fn environment(&self) -> StringValue {
+        self.inner.environment.clone()
+    }
+
+    /// What a span of a tenant's service needs; `None` where none can be made.
+    fn recording(&self, tenant: &str, service: Option<&str>) -> Option<(&Pipeline, Arc<Project>)> {
+        let pipeline = self.inner.pipeline.get()?;
+        match self.inner.project(tenant, service) {
+            Ok(project) => Some((pipeline, project)),
+            Err(error) => {
+                let failed = self
+                    .inner
+                    .failed_initializations
+                    .fetch_add(1, Ordering::Relaxed);
+                // A caller that errs once errs often: say so ever more rarely.
+                if (failed + 1).is_power_of_two() {
+                    tracing::warn!(failed = failed + 1, "a span is not recorded: {error}");
+                }
+                None
+            }
+        }
+    }
+}
+
+impl Inner {
+    fn new(config: Config, names: ProjectNames, host: Option<Host>) -> Self {
+        let telemetry = &config.telemetry;
+        let extra = telemetry.extra_resource_attributes.iter();
+        let resource = [
+            KeyValue::new("service.version", telemetry.service_version.clone()),
+            KeyValue::new("deployment.environment", telemetry.environment.clone()),
+        ];
+        Self {
+            names: Arc::new(names),
+            connections: Connections::new(host),
+            pipeline: OnceLock::new(),
+            cache: ProjectCache::new(telemetry.max_cached_tenants, telemetry.tenant_cache_ttl()),
+            overrides: Mutex::default(),
+            environment: telemetry.environment.clone().into(),
+            resource: resource
+                .into_iter()
+                .chain(extra.map(|(key, value)| KeyValue::new(key.clone(), value.clone())))
+                .collect(),
+            cache_hits: AtomicU64::new(0),
+            cache_misses: AtomicU64::new(0),
+            failed_initializations: AtomicU64::new(0),
+            config,
+        }
+    }
+
+    fn project_name(
+        &self,
+        tenant: &TenantId,
+        service: Option<&str>,
+    ) -> Result<String, ProjectNameError> {
+        let service = service.unwrap_or(&self.config.telemetry.service_name);
+        Ok(self.names.service(tenant, service)?)
+    }
+
+    /// The project of a tenant's service, made the first time.
+    fn project(&self, tenant: &str, service: Option<&str>) -> Result<Arc<Project>, TenantError> {
+        let tenant = TenantId::new(tenant)?;
+        let service = service.unwrap_or(&self.config.telemetry.service_name);
+        if let Some(project) = self.cache.get(&tenant, service) {
+            self.cache_hits.fetch_add(1, Ordering::Relaxed);
+            return Ok(project);
+        }
+        let name = self.project_name(&tenant, Some(service))?;
+        self.cache_misses.fetch_add(1, Ordering::Relaxed);
+        let mut project = Project::new(tenant.as_str(), service, name)
+            .with_resource(self.resource.iter().cloned());
+        if let Some(sync) = self
+            .overrides(&tenant, service)
+            .and_then(|overrides| overrides.use_sync_export)
+        {
+            project = project.with_sync_export(sync);
+        }
+        Ok(self.cache.insert(&tenant, service, project))
+    }
+
+    fn provider(
+        &self,
+        tenant: &TenantId,
+        service: Option<&str>,
+    ) -> Result<Provider, ConnectionError> {
+        let overrides = service.and_then(|service| self.overrides(tenant, service));
+        let http_endpoint = overrides.and_then(|overrides| overrides.http_endpoint);
+        let scope = Scope::Tenant {
+            tenant: tenant.clone(),
+            names: Arc::clone(&self.names),
+        };
+        self.connections
+            .provider(&self.config, tenant, http_endpoint.as_deref(), scope)
+    }
+
+    fn overrides(&self, tenant: &TenantId, service: &str) -> Option<ProjectOverrides> {
+        let overrides = self.overrides_lock();
+        overrides
+            .get(&(tenant.clone(), service.to_owned()))
+            .cloned()
+    }
+
+    fn overrides_lock(
+        &self,
+    ) -> std::sync::MutexGuard<'_, HashMap<(TenantId, String), ProjectOverrides>> {
+        self.overrides
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+}

@@ -1,0 +1,221 @@
+//! Tells the export pipeline where a project's spans go: the provider of the tenant's
+//! connection knows, and where there is none, the configured OTLP endpoint.
+
+use std::sync::{Arc, Weak};
+
+use futures_util::future::{BoxFuture, FutureExt};
+use http::{HeaderMap, HeaderName, HeaderValue};
+use opentelemetry::{KeyValue, Value};
+use url::Url;
+
+use super::Inner;
+use crate::config::TenantId;
+use crate::contract::{
+    Attribute, AttributeValue, Error, ExportOptions, Header, OtlpExport, OtlpProtocol,
+    ProjectRouting, ProviderError, SpanExport,
+};
+use crate::export::{
+    Destination, DestinationResolver, Project, Protocol, RequestLimits, ResolveError, Routing,
+};
+use crate::provider::Provider;
+
+/// The resource attribute that Phoenix and other OpenInference backends file spans by.
+const PROJECT_ATTRIBUTE: &str = "openinference.project.name";
+/// The attribute that OpenInference backends group spans into sessions by.
+const SESSION_ATTRIBUTE: &str = "session.id";
+
+/// Weak, since the manager owns the pipeline that owns this.
+pub(super) struct ManagerResolver(pub(super) Weak<Inner>);
+
+impl DestinationResolver for ManagerResolver {
+    fn destination<'a>(
+        &'a self,
+        project: &'a Project,
+    ) -> BoxFuture<'a, Result<Destination, ResolveError>> {
+        async {
+            let manager = self.manager()?;
+            let named = manager.otlp_endpoint(project)?;
+            let Some(provider) = manager.export_provider(project)? else {
+                return Ok(plain_otlp(&manager.default_otlp_endpoint()?, named));
+            };
+            let options = ExportOptions {
+                endpoint: named.as_ref().map(address),
+                batch: !manager.config.telemetry.batch_config.use_sync_export,
+            };
+            let export = provider
+                .configure_span_export(project.name(), &options)
+                .await
+                .map_err(resolve_error)?;
+            match export {
+                SpanExport::Otlp(export) => destination(&provider, export, named.as_ref()),
+                SpanExport::Sink => Err(ResolveError::Refused(format!(
+                    "provider {} takes spans itself, which this host cannot hand over yet",
+                    provider.name()
+                ))),
+            }
+        }
+        .boxed()
+    }
+
+    fn session_attributes<'a>(
+        &'a self,
+        project: &'a Project,
+        session_id: &'a str,
+    ) -> BoxFuture<'a, Result<Vec<KeyValue>, ResolveError>> {
+        async move {
+            let Some(provider) = self.manager()?.export_provider(project)? else {
+                return Ok(vec![KeyValue::new(
+                    SESSION_ATTRIBUTE,
+                    session_id.to_owned(),
+                )]);
+            };
+            let attributes = provider
+                .session_attributes(project.name(), session_id)
+                .await
+                .map_err(resolve_error)?;
+            Ok(attributes.into_iter().map(key_value).collect())
+        }
+        .boxed()
+    }
+}
+
+impl ManagerResolver {
+    fn manager(&self) -> Result<Arc<Inner>, ResolveError> {
+        let gone = || ResolveError::Refused("the telemetry manager is gone".to_owned());
+        self.0.upgrade().ok_or_else(gone)
+    }
+}
+
+impl Inner {
+    /// The endpoint for spans that the operator named, for this project or for all.
+    fn otlp_endpoint(&self, project: &Project) -> Result<Option<Url>, ResolveError> {
+        let registered = TenantId::new(project.tenant_id())
+            .ok()
+            .and_then(|tenant| self.overrides(&tenant, project.service()))
+            .and_then(|overrides| overrides.otlp_endpoint);
+        match registered {
+            Some(endpoint) => self.otlp_url(&endpoint).map(Some),
+            None if self.config.telemetry.otlp_endpoint_is_default() => Ok(None),
+            None => self.default_otlp_endpoint().map(Some),
+        }
+    }
+
+    fn default_otlp_endpoint(&self) -> Result<Url, ResolveError> {
+        self.otlp_url(&self.config.telemetry.otlp_endpoint)
+    }
+
+    fn otlp_url(&self, endpoint: &str) -> Result<Url, ResolveError> {
+        let telemetry = &self.config.telemetry;
+        crate::config::otlp_url(endpoint, telemetry.otlp_use_tls)
+            .map_err(|error| ResolveError::Refused(error.to_string()))
+    }
+
+    /// The provider that says where the project's spans go; `None` where none does.
+    fn export_provider(&self, project: &Project) -> Result<Option<Provider>, ResolveError> {
+        let refused = |why: String| ResolveError::Refused(why);
+        let tenant =
+            TenantId::new(project.tenant_id()).map_err(|error| refused(error.to_string()))?;
+        if !self.connections.has_provider(&self.config, &tenant) {
+            return Ok(None);
+        }
+        self.provider(&tenant, Some(project.service()))
+            .map(Some)
+            .map_err(|error| refused(error.to_string()))
+    }
+}
+
+/// A destination without a provider: OTLP over gRPC, or over HTTP where the endpoint has a
+/// path, to a backend that takes the project from the resource.
+fn plain_otlp(default: &Url, named: Option<Url>) -> Destination {
+    let endpoint = named.as_ref().unwrap_or(default);
+    let protocol = if endpoint.path() == "/" {
+        Protocol::Grpc
+    } else {
+        Protocol::HttpProtobuf
+    };
+    let routing = Routing::ResourceAttribute(PROJECT_ATTRIBUTE.to_owned());
+    Destination::new(protocol, address(endpoint), routing)
+}
+
+/// What a provider answered, with the credentials that it does not have.
+fn destination(
+    provider: &Provider,
+    export: OtlpExport,
+    named: Option<&Url>,
+) -> Result<Destination, ResolveError> {
+    let refused = |why: String| {
+        ResolveError::Refused(format!(
+            "provider {}, configure-span-export: {why}",
+            provider.name()
+        ))
+    };
+    let endpoint = Url::parse(&export.endpoint)
+        .map_err(|error| refused(format!("`{}` is no address: {error}", export.endpoint)))?;
+    let mut headers = HeaderMap::new();
+    for Header { name, value } in export.headers {
+        let wrong = || refused(format!("`{name}` with this value is no header"));
+        let value = HeaderValue::try_from(value).map_err(|_| wrong())?;
+        headers.insert(HeaderName::try_from(&name).map_err(|_| wrong())?, value);
+    }
+    headers.extend(
+        provider
+            .export_credentials(&endpoint, named)
+            .map_err(resolve_error)?,
+    );
+    let routing = match export.routing {
+        ProjectRouting::ResourceAttribute(key) => Routing::ResourceAttribute(key),
+        ProjectRouting::Header(name) => Routing::Header(
+            HeaderName::try_from(&name).map_err(|_| refused(format!("`{name}` is no header")))?,
+        ),
+        ProjectRouting::Credential => Routing::Credential,
+    };
+    let limits = provider.describe().map_err(resolve_error)?.limits;
+    let standard = RequestLimits::default();
+    Ok(Destination {
+        protocol: match export.protocol {
+            OtlpProtocol::Grpc => Protocol::Grpc,
+            OtlpProtocol::HttpProtobuf => Protocol::HttpProtobuf,
+        },
+        endpoint: export.endpoint,
+        headers,
+        resource_attributes: export
+            .resource_attributes
+            .into_iter()
+            .map(key_value)
+            .collect(),
+        span_attributes: export.span_attributes.into_iter().map(key_value).collect(),
+        routing,
+        limits: RequestLimits {
+            spans: standard.spans,
+            bytes: usize::try_from(limits.max_batch_bytes)
+                .unwrap_or(usize::MAX)
+                .min(standard.bytes),
+            mixed_projects: limits.mixed_projects,
+        },
+    })
+}
+
+/// An address as OTLP endpoints are written: without the slash of an empty path.
+fn address(url: &Url) -> String {
+    url.as_str().trim_end_matches('/').to_owned()
+}
+
+fn resolve_error(error: ProviderError) -> ResolveError {
+    let text = error.to_string();
+    match error.kind() {
+        Error::RateLimited(_) | Error::Unavailable(_) | Error::Timeout(_) => {
+            ResolveError::Unavailable(text)
+        }
+        _ => ResolveError::Refused(text),
+    }
+}
+
+fn key_value(attribute: Attribute) -> KeyValue {
+    let value = match attribute.value {
+        AttributeValue::Text(text) | AttributeValue::Json(text) => Value::from(text),
+        AttributeValue::Boolean(value) => Value::from(value),
+        AttributeValue::Integer(value) => Value::from(value),
+        AttributeValue::Number(value) => Value::from(value),
+    };
+    KeyValue::new(attribute.key, value)
+}

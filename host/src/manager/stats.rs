@@ -1,0 +1,40 @@
+//! The manager in numbers.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+
+use crate::config::TelemetryLevel;
+use crate::export::SpanStats;
+
+/// The manager in numbers, since it was started.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct TelemetryStats {
+    /// Spans whose project was remembered.
+    pub cache_hits: u64,
+    /// Spans whose project had to be made.
+    pub cache_misses: u64,
+    /// Spans that could not be made, for want of a valid tenant or service, and do nothing.
+    pub failed_initializations: u64,
+    /// Tenants that are remembered.
+    pub cached_tenants: usize,
+    /// Projects that are remembered: a tenant has one a service.
+    pub cached_tracers: usize,
+    /// What became of all spans: `created = delivered + queued + dropped`.
+    pub spans: SpanStats,
+    /// What became of the spans of each project that is remembered, by its name.
+    pub projects: BTreeMap<String, SpanStats>,
+    /// How it is configured.
+    pub config: StatsConfig,
+}
+
+/// What of the configuration [`TelemetryStats`] repeats.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct StatsConfig {
+    /// Whether spans are made at all.
+    pub enabled: bool,
+    /// What is instrumented.
+    pub level: TelemetryLevel,
+    /// The environment spans are marked with.
+    pub environment: String,
+}

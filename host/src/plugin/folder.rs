@@ -1,0 +1,117 @@
+//! The plugins folder as it is on disk: which files are there and which have changed.
+//!
+//! Content decides: a file that was touched or renamed onto itself is no change. The
+//! folder is read, never a single file, because editors rename and Kubernetes swaps a
+//! symbolic link to the whole.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::time::SystemTime;
+
+use super::component::digest;
+
+/// What differs from the look before.
+#[derive(Debug, Default)]
+pub(super) struct Changes {
+    /// Files that are new or have another content: the provider's name and the bytes.
+    pub(super) changed: Vec<(String, io::Result<Vec<u8>>)>,
+    /// Providers whose file is gone.
+    pub(super) removed: Vec<String>,
+}
+
+/// What was seen of the folder so far.
+#[derive(Debug)]
+pub(super) struct Folder {
+    path: PathBuf,
+    seen: BTreeMap<String, Seen>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Seen {
+    stamp: Option<Stamp>,
+    digest: Option<String>,
+}
+
+/// Differs whenever the content may differ; spares reading files that did not change.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Stamp {
+    modified: Option<SystemTime>,
+    length: u64,
+    inode: u64,
+}
+
+impl Folder {
+    pub(super) fn new(path: PathBuf) -> Self {
+        Self {
+            path,
+            seen: BTreeMap::new(),
+        }
+    }
+
+    /// Compare the folder with what was seen before. Blocks on the file system.
+    pub(super) fn look(&mut self) -> io::Result<Changes> {
+        let mut changes = Changes::default();
+        let mut now = BTreeMap::new();
+        for (name, path) in providers(&self.path)? {
+            let before = self.seen.remove(&name);
+            let stamp = stamp(&path).ok();
+            if let Some(before) = &before
+                && before.stamp == stamp
+            {
+                now.insert(name, before.clone());
+                continue;
+            }
+            let bytes = std::fs::read(&path);
+            let digest = bytes.as_ref().ok().map(|bytes| digest(bytes));
+            // Without a digest the file could not be read: said once, tried again each time.
+            let stamp = stamp.filter(|_| digest.is_some());
+            let seen = Seen { stamp, digest };
+            if before.is_none_or(|before| before.digest != seen.digest) {
+                changes.changed.push((name.clone(), bytes));
+            }
+            now.insert(name, seen);
+        }
+        let gone = std::mem::replace(&mut self.seen, now);
+        changes.removed = gone.into_keys().collect();
+        Ok(changes)
+    }
+}
+
+/// The files that could be providers, by name: `phoenix.wasm` is `phoenix`. Hidden files
+/// are what editors and downloads leave while they work.
+fn providers(folder: &Path) -> io::Result<BTreeMap<String, PathBuf>> {
+    let mut found = BTreeMap::new();
+    for entry in std::fs::read_dir(folder)? {
+        let path = entry?.path();
+        let is_component = path
+            .extension()
+            .is_some_and(|extension| extension == "wasm");
+        if let Some(name) = path.file_stem().and_then(|stem| stem.to_str())
+            && is_component
+            && !name.starts_with('.')
+        {
+            found.insert(name.to_owned(), path);
+        }
+    }
+    Ok(found)
+}
+
+fn stamp(path: &Path) -> io::Result<Stamp> {
+    let metadata = std::fs::metadata(path)?;
+    Ok(Stamp {
+        modified: metadata.modified().ok(),
+        length: metadata.len(),
+        inode: inode(&metadata),
+    })
+}
+
+#[cfg(unix)]
+fn inode(metadata: &std::fs::Metadata) -> u64 {
+    std::os::unix::fs::MetadataExt::ino(metadata)
+}
+
+#[cfg(not(unix))]
+fn inode(_: &std::fs::Metadata) -> u64 {
+    0
+}

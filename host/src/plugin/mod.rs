@@ -1,0 +1,38 @@
+//! Runs providers: loads components from a folder, swaps them while calls run, and
+//! fences each one in.
+//!
+//! [`Host`] owns the engine and watches the folder. A file becomes a [`Generation`] once
+//! it is compiled, its contract is checked and it has described itself; only then does
+//! one pointer move, and the generation before it ends with its last call. Calls run on
+//! warm instances that tenants of one connection share.
+//!
+//! [`Generation`]: generation::Generation
+
+mod component;
+mod connection;
+mod engine;
+mod folder;
+mod generation;
+mod guests;
+mod host;
+mod instance;
+mod logs;
+mod outbound;
+mod policy;
+mod pool;
+mod refusal;
+mod runtime;
+mod schema;
+mod slot;
+mod state;
+mod status;
+mod watcher;
+
+pub use connection::ConnectionSpec;
+pub use host::{Host, HostError};
+pub use refusal::Refusal;
+pub use status::{GenerationStatus, ProviderStatus};
+
+pub(crate) use guests::Guests;
+pub(crate) use host::Connection;
+pub(crate) use state::State;

@@ -1,0 +1,303 @@
+//! The stores of a provider, typed: what a tenant can ask of its backend.
+//!
+//! A [`Provider`] is a handle to a connection on behalf of one tenant. It is cheap to
+//! clone and to keep: every call goes to whatever generation of the provider serves at
+//! that moment. The host adds what the contract promises to providers and callers alike:
+//! arguments are checked, pages are fetched until the answer is whole, filters are
+//! exact, long lists are cut to what the backend takes.
+
+mod annotations;
+mod predicate;
+mod projects;
+mod query;
+mod scope;
+mod sessions;
+mod traces;
+mod window;
+
+pub use annotations::AnnotationStore;
+pub use projects::ProjectStore;
+pub use query::SpanQuery;
+pub use scope::Scope;
+pub use sessions::SessionStore;
+pub use traces::TraceStore;
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use http::HeaderMap;
+use url::Url;
+use wasmtime::Store;
+
+use crate::contract::{
+    Attribute, BackendLimits, Capability, Error, ExportOptions, Health, PageRequest, ProviderError,
+    ProviderInfo, SpanExport,
+};
+use crate::plugin::{Connection, ConnectionSpec, Guests, Host, State};
+
+/// The most items that an operation collects from a backend's pages. What is larger is
+/// read in smaller windows.
+const MAX_ITEMS: usize = 100_000;
+
+/// A backend, as one tenant sees it.
+#[derive(Clone)]
+pub struct Provider {
+    connection: Connection,
+    scope: Scope,
+}
+
+impl Provider {
+    /// A provider of `host` under the configuration `spec`, for what is in `scope`. The
+    /// provider need not be loaded yet.
+    #[must_use]
+    pub fn connect(host: &Host, spec: ConnectionSpec, scope: Scope) -> Self {
+        Self {
+            connection: host.connect(spec),
+            scope,
+        }
+    }
+
+    /// The same connection for another scope.
+    #[must_use]
+    pub fn scoped(&self, scope: Scope) -> Self {
+        Self {
+            connection: self.connection.clone(),
+            scope,
+        }
+    }
+
+    /// The provider's name, such as `phoenix`.
+    #[must_use]
+    #[expect(
+        clippy::misnamed_getters,
+        reason = "the other name is the connection's"
+    )]
+    pub fn name(&self) -> &str {
+        &self.connection.spec().provider
+    }
+
+    /// The name of the connection in `roost.toml`.
+    #[must_use]
+    pub fn connection_name(&self) -> &str {
+        &self.connection.spec().name
+    }
+
+    /// Whose data this handle reaches.
+    #[must_use]
+    pub fn scope(&self) -> &Scope {
+        &self.scope
+    }
+
+    /// Spans and traces.
+    #[must_use]
+    pub fn traces(&self) -> TraceStore<'_> {
+        TraceStore::new(self)
+    }
+
+    /// Annotations.
+    #[must_use]
+    pub fn annotations(&self) -> AnnotationStore<'_> {
+        AnnotationStore::new(self)
+    }
+
+    /// Projects.
+    #[must_use]
+    pub fn projects(&self) -> ProjectStore<'_> {
+        ProjectStore::new(self)
+    }
+
+    /// Sessions.
+    #[must_use]
+    pub fn sessions(&self) -> SessionStore<'_> {
+        SessionStore::new(self)
+    }
+
+    /// What the provider says of itself.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Unavailable`] when the provider is not loaded.
+    pub fn describe(&self) -> Result<ProviderInfo, ProviderError> {
+        let generation = self.connection.generation();
+        generation
+            .map(|generation| generation.component.info.clone())
+            .map_err(|kind| self.error("describe", kind))
+    }
+
+    /// What the provider can do.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Unavailable`] when the provider is not loaded.
+    pub fn capabilities(&self) -> Result<BTreeSet<Capability>, ProviderError> {
+        let generation = self.connection.generation();
+        generation
+            .map(|generation| generation.component.capabilities.clone())
+            .map_err(|kind| self.error("describe", kind))
+    }
+
+    /// Ask the backend how it is. A credential that it does not accept is an answer.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Unavailable`] or [`Error::Timeout`] when it cannot be reached.
+    pub async fn check_health(&self) -> Result<Health, ProviderError> {
+        self.call("check-health", async |store, guests| {
+            guests.provider.call_check_health(store).await
+        })
+        .await
+    }
+
+    /// Where a person opens a trace, if the backend has pages for that.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NotFound`] for a project that does not exist, where that matters.
+    pub async fn trace_url(
+        &self,
+        project: &str,
+        trace_id: &str,
+    ) -> Result<Option<String>, ProviderError> {
+        const OPERATION: &str = "trace-url";
+        self.admit(OPERATION, project)?;
+        self.call(OPERATION, async |store, guests| {
+            guests
+                .provider
+                .call_trace_url(store, project, trace_id)
+                .await
+        })
+        .await
+    }
+
+    /// Where the spans of a project go.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::InvalidArgument`] for an endpoint the backend cannot have.
+    pub async fn configure_span_export(
+        &self,
+        project: &str,
+        options: &ExportOptions,
+    ) -> Result<SpanExport, ProviderError> {
+        const OPERATION: &str = "configure-span-export";
+        self.admit(OPERATION, project)?;
+        self.call(OPERATION, async |store, guests| {
+            guests
+                .provider
+                .call_configure_span_export(store, project, options)
+                .await
+        })
+        .await
+    }
+
+    /// What a span must carry to belong to a session.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Unsupported`] where the backend has no sessions.
+    pub async fn session_attributes(
+        &self,
+        project: &str,
+        session_id: &str,
+    ) -> Result<Vec<Attribute>, ProviderError> {
+        const OPERATION: &str = "session-attributes";
+        self.admit(OPERATION, project)?;
+        self.call(OPERATION, async |store, guests| {
+            guests
+                .provider
+                .call_session_attributes(store, project, session_id)
+                .await
+        })
+        .await
+    }
+
+    /// The headers to present at `endpoint` when spans are sent there; `named` is what the
+    /// operator named for spans.
+    pub(crate) fn export_credentials(
+        &self,
+        endpoint: &Url,
+        named: Option<&Url>,
+    ) -> Result<HeaderMap, ProviderError> {
+        self.connection
+            .credentials_for(endpoint, named)
+            .map_err(|kind| self.error("configure-span-export", kind))
+    }
+
+    /// Run one call on an instance of the generation that serves now.
+    async fn call<T>(
+        &self,
+        operation: &'static str,
+        call: impl AsyncFnOnce(&mut Store<State>, &Guests) -> wasmtime::Result<Result<T, Error>>,
+    ) -> Result<T, ProviderError> {
+        let outcome = match self.connection.lease(operation).await {
+            Ok(lease) => lease.run(call).await,
+            Err(error) => Err(error),
+        };
+        outcome.map_err(|kind| self.error(operation, kind))
+    }
+
+    /// Refuse a project that is not in this handle's scope.
+    fn admit(&self, operation: &'static str, project: &str) -> Result<(), ProviderError> {
+        self.scope
+            .admit(project)
+            .map_err(|kind| self.error(operation, kind))
+    }
+
+    /// The backend's limits.
+    fn limits(&self, operation: &'static str) -> Result<BackendLimits, ProviderError> {
+        let generation = self.connection.generation();
+        generation
+            .map(|generation| generation.component.info.limits)
+            .map_err(|kind| self.error(operation, kind))
+    }
+
+    /// The first page of up to `wanted` items.
+    fn first_page(
+        &self,
+        operation: &'static str,
+        wanted: usize,
+    ) -> Result<PageRequest, ProviderError> {
+        Ok(PageRequest {
+            limit: u32::try_from(wanted)
+                .unwrap_or(u32::MAX)
+                .clamp(1, self.limits(operation)?.max_page_size),
+            cursor: None,
+        })
+    }
+
+    fn error(&self, operation: &'static str, kind: Error) -> ProviderError {
+        let provider = Arc::from(self.name());
+        ProviderError::new(provider, self.scope.label(), operation, kind)
+    }
+
+    fn invalid(&self, operation: &'static str, why: impl Into<String>) -> ProviderError {
+        self.error(operation, Error::InvalidArgument(why.into()))
+    }
+
+    /// An answer that grew beyond what is collected.
+    fn too_many(&self, operation: &'static str, what: &str) -> ProviderError {
+        self.invalid(
+            operation,
+            format!("there are more than {MAX_ITEMS} {what}; ask for a smaller part"),
+        )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::contract::{NewAnnotation, SpanRef, TimeWindow};
+
+    /// Callers spawn these futures.
+    #[allow(dead_code, reason = "it need only compile")]
+    fn every_operation_can_be_spawned(provider: &Provider, span: &SpanRef, note: NewAnnotation) {
+        fn spawnable(_: impl Future + Send) {}
+        let query = SpanQuery::new("p", TimeWindow::all());
+        spawnable(provider.check_health());
+        spawnable(provider.traces().get_spans(&query));
+        spawnable(provider.traces().get_span("p", span));
+        spawnable(provider.annotations().add_annotation("p", note));
+        spawnable(provider.projects().list_projects());
+        spawnable(provider.sessions().get_session_traces("p", "s"));
+    }
+}

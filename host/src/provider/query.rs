@@ -1,0 +1,93 @@
+//! A question for spans.
+
+use crate::contract::{self, Order, PageRequest, Predicate, Projection, TimeWindow};
+
+/// How many spans are returned when nobody says.
+const DEFAULT_LIMIT: usize = 1000;
+
+/// A question for spans of one project.
+///
+/// ```
+/// use std::time::Duration;
+/// use roost::contract::TimeWindow;
+/// use roost::provider::SpanQuery;
+///
+/// let slow_roots = SpanQuery::new("cogniverse-acme-search", TimeWindow::last(Duration::from_secs(3600)))
+///     .roots_only()
+///     .limit(100);
+/// ```
+#[derive(Debug, Clone, PartialEq)]
+pub struct SpanQuery {
+    pub(super) project: String,
+    pub(super) window: TimeWindow,
+    pub(super) limit: usize,
+    pub(super) predicates: Vec<Predicate>,
+    pub(super) projection: Option<Projection>,
+    pub(super) order: Option<Order>,
+    pub(super) roots_only: bool,
+}
+
+impl SpanQuery {
+    /// The spans of `project` that began inside `window`: at most 1,000 of them, whole, in
+    /// no certain order.
+    pub fn new(project: impl Into<String>, window: TimeWindow) -> Self {
+        Self {
+            project: project.into(),
+            window,
+            limit: DEFAULT_LIMIT,
+            predicates: Vec::new(),
+            projection: None,
+            order: None,
+            roots_only: false,
+        }
+    }
+
+    /// At most this many spans.
+    #[must_use]
+    pub fn limit(mut self, limit: usize) -> Self {
+        self.limit = limit;
+        self
+    }
+
+    /// Only spans that fit this comparison, and all that were asked for before.
+    #[must_use]
+    pub fn filter(mut self, predicate: Predicate) -> Self {
+        self.predicates.push(predicate);
+        self
+    }
+
+    /// Only what is named of each span.
+    #[must_use]
+    pub fn project_to(mut self, projection: Projection) -> Self {
+        self.projection = Some(projection);
+        self
+    }
+
+    /// In this order. The limit applies after sorting.
+    #[must_use]
+    pub fn order_by(mut self, order: Order) -> Self {
+        self.order = Some(order);
+        self
+    }
+
+    /// Only spans without a parent.
+    #[must_use]
+    pub fn roots_only(mut self) -> Self {
+        self.roots_only = true;
+        self
+    }
+
+    /// The question as the contract asks it, page by page.
+    pub(super) fn to_contract(&self, page: PageRequest) -> contract::SpanQuery {
+        contract::SpanQuery {
+            project: self.project.clone(),
+            window: self.window,
+            predicates: self.predicates.clone(),
+            projection: self.projection.clone(),
+            order: self.order,
+            roots_only: self.roots_only,
+            accept_arrow: false,
+            page,
+        }
+    }
+}

@@ -1,0 +1,282 @@
+//! An OTLP receiver, gRPC or HTTP, that answers as a test tells it to and remembers what came.
+
+use std::collections::HashMap;
+use std::convert::Infallible;
+use std::net::{SocketAddr, TcpListener};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use http::{HeaderMap, Response as HttpResponse};
+use http_body_util::{BodyExt, Full};
+use hyper::body::{Bytes, Incoming};
+use hyper_util::rt::TokioIo;
+use opentelemetry_proto::tonic::collector::trace::v1::trace_service_server::{
+    TraceService, TraceServiceServer,
+};
+use opentelemetry_proto::tonic::collector::trace::v1::{
+    ExportTracePartialSuccess, ExportTraceServiceRequest, ExportTraceServiceResponse,
+};
+use opentelemetry_proto::tonic::common::v1::KeyValue;
+use opentelemetry_proto::tonic::common::v1::any_value::Value;
+use opentelemetry_proto::tonic::trace::v1::Span;
+use prost::Message;
+use roost::export::Protocol;
+use tokio::runtime::Runtime;
+use tonic::transport::Server;
+use tonic::transport::server::TcpIncoming;
+use tonic::{Code, Request, Response, Status};
+
+/// What to answer.
+#[derive(Clone, Debug)]
+pub(crate) enum Answer {
+    /// All is well.
+    Taken,
+    /// All but so many are taken.
+    Partial(i64),
+    /// A gRPC status, with details.
+    Grpc(Code, Vec<u8>),
+    /// An HTTP status, with headers and a body.
+    Http(u16, Vec<(&'static str, String)>, &'static str),
+    /// Nothing, ever.
+    Silence,
+}
+
+type Script = dyn Fn(&Received, usize) -> Answer + Send + Sync;
+
+/// A request as it arrived.
+#[derive(Clone, Debug)]
+pub(crate) struct Received {
+    pub(crate) headers: HeaderMap,
+    pub(crate) request: ExportTraceServiceRequest,
+}
+
+impl Received {
+    pub(crate) fn spans(&self) -> impl Iterator<Item = &Span> {
+        let groups = self.request.resource_spans.iter();
+        groups
+            .flat_map(|group| &group.scope_spans)
+            .flat_map(|scope| &scope.spans)
+    }
+
+    pub(crate) fn has_span(&self, name: &str) -> bool {
+        self.spans().any(|span| span.name == name)
+    }
+
+    /// The names of its spans, by the value of this resource attribute.
+    pub(crate) fn names_by(&self, key: &str) -> HashMap<String, Vec<String>> {
+        let mut names: HashMap<String, Vec<String>> = HashMap::new();
+        for group in &self.request.resource_spans {
+            let resource = group.resource.as_ref().expect("a resource");
+            let project = text(&resource.attributes, key).expect("the attribute");
+            let spans = group.scope_spans.iter().flat_map(|scope| &scope.spans);
+            names
+                .entry(project)
+                .or_default()
+                .extend(spans.map(|span| span.name.clone()));
+        }
+        names
+    }
+}
+
+/// The text of an attribute.
+pub(crate) fn text(attributes: &[KeyValue], key: &str) -> Option<String> {
+    let attribute = attributes.iter().find(|attribute| attribute.key == key)?;
+    match attribute.value.as_ref()?.value.as_ref()? {
+        Value::StringValue(text) => Some(text.clone()),
+        other => panic!("{key} is no text: {other:?}"),
+    }
+}
+
+/// A running receiver. It has threads of its own, so that a test may block its.
+pub(crate) struct Receiver {
+    pub(crate) protocol: Protocol,
+    pub(crate) address: SocketAddr,
+    received: Arc<Mutex<Vec<Received>>>,
+    runtime: Option<Runtime>,
+}
+
+impl Receiver {
+    /// Answers the nth request, from 0, as the script says.
+    pub(crate) fn start(
+        protocol: Protocol,
+        script: impl Fn(&Received, usize) -> Answer + Send + Sync + 'static,
+    ) -> Self {
+        Self::start_at("127.0.0.1:0".parse().unwrap(), protocol, script)
+    }
+
+    pub(crate) fn start_at(
+        address: SocketAddr,
+        protocol: Protocol,
+        script: impl Fn(&Received, usize) -> Answer + Send + Sync + 'static,
+    ) -> Self {
+        let listener = TcpListener::bind(address).unwrap();
+        listener.set_nonblocking(true).unwrap();
+        let address = listener.local_addr().unwrap();
+        let received = Arc::new(Mutex::default());
+        let desk = Desk {
+            received: Arc::clone(&received),
+            script: Arc::new(script),
+        };
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(1)
+            .enable_all()
+            .build()
+            .unwrap();
+        match protocol {
+            Protocol::Grpc => runtime.spawn(serve_grpc(listener, desk)),
+            Protocol::HttpProtobuf => runtime.spawn(serve_http(listener, desk)),
+        };
+        Self {
+            protocol,
+            address,
+            received,
+            runtime: Some(runtime),
+        }
+    }
+
+    /// One that takes everything.
+    pub(crate) fn willing(protocol: Protocol) -> Self {
+        Self::start(protocol, |_, _| Answer::Taken)
+    }
+
+    pub(crate) fn endpoint(&self) -> String {
+        match self.protocol {
+            Protocol::Grpc => format!("http://{}", self.address),
+            Protocol::HttpProtobuf => format!("http://{}/v1/traces", self.address),
+        }
+    }
+
+    pub(crate) fn received(&self) -> Vec<Received> {
+        self.received.lock().unwrap().clone()
+    }
+
+    /// The names of all spans that came, sorted.
+    pub(crate) fn names(&self) -> Vec<String> {
+        let received = self.received();
+        let spans = received.iter().flat_map(Received::spans);
+        let mut names: Vec<_> = spans.map(|span| span.name.clone()).collect();
+        names.sort();
+        names
+    }
+
+    /// Ends it, connections and all, and says where it was.
+    pub(crate) fn stop(mut self) -> SocketAddr {
+        if let Some(runtime) = self.runtime.take() {
+            runtime.shutdown_timeout(Duration::from_secs(20));
+        }
+        self.address
+    }
+}
+
+impl Drop for Receiver {
+    fn drop(&mut self) {
+        if let Some(runtime) = self.runtime.take() {
+            runtime.shutdown_background();
+        }
+    }
+}
+
+/// Where requests are noted and answers decided.
+#[derive(Clone)]
+struct Desk {
+    received: Arc<Mutex<Vec<Received>>>,
+    script: Arc<Script>,
+}
+
+impl Desk {
+    async fn answer(&self, received: Received) -> Answer {
+        let nth = {
+            let mut all = self.received.lock().unwrap();
+            all.push(received.clone());
+            all.len() - 1
+        };
+        let answer = (self.script)(&received, nth);
+        if let Answer::Silence = answer {
+            std::future::pending::<()>().await;
+        }
+        answer
+    }
+}
+
+fn partial(rejected_spans: i64) -> ExportTraceServiceResponse {
+    ExportTraceServiceResponse {
+        partial_success: (rejected_spans > 0).then(|| ExportTracePartialSuccess {
+            rejected_spans,
+            error_message: "not all of them".to_owned(),
+        }),
+    }
+}
+
+#[tonic::async_trait]
+impl TraceService for Desk {
+    async fn export(
+        &self,
+        request: Request<ExportTraceServiceRequest>,
+    ) -> Result<Response<ExportTraceServiceResponse>, Status> {
+        let received = Received {
+            headers: request.metadata().clone().into_headers(),
+            request: request.into_inner(),
+        };
+        match self.answer(received).await {
+            Answer::Taken => Ok(Response::new(partial(0))),
+            Answer::Partial(rejected) => Ok(Response::new(partial(rejected))),
+            Answer::Grpc(code, details) => Err(Status::with_details(
+                code,
+                "as the test says",
+                details.into(),
+            )),
+            other => panic!("no answer of gRPC: {other:?}"),
+        }
+    }
+}
+
+async fn serve_grpc(listener: TcpListener, desk: Desk) {
+    let listener = tokio::net::TcpListener::from_std(listener).unwrap();
+    let _ = Server::builder()
+        .add_service(TraceServiceServer::new(desk))
+        .serve_with_incoming(TcpIncoming::from(listener))
+        .await;
+}
+
+async fn serve_http(listener: TcpListener, desk: Desk) {
+    let listener = tokio::net::TcpListener::from_std(listener).unwrap();
+    loop {
+        let (stream, _) = listener.accept().await.unwrap();
+        let desk = desk.clone();
+        tokio::spawn(async move {
+            let service = hyper::service::service_fn(move |request| post(desk.clone(), request));
+            let _ = hyper::server::conn::http1::Builder::new()
+                .serve_connection(TokioIo::new(stream), service)
+                .await;
+        });
+    }
+}
+
+async fn post(
+    desk: Desk,
+    request: http::Request<Incoming>,
+) -> Result<HttpResponse<Full<Bytes>>, Infallible> {
+    let (parts, body) = request.into_parts();
+    let body = body.collect().await.unwrap().to_bytes();
+    assert_eq!(parts.uri.path(), "/v1/traces");
+    assert_eq!(parts.headers["content-type"], "application/x-protobuf");
+    let received = Received {
+        headers: parts.headers,
+        request: ExportTraceServiceRequest::decode(body).unwrap(),
+    };
+    let response = HttpResponse::builder();
+    let response = match desk.answer(received).await {
+        Answer::Taken => response.body(Full::default()),
+        Answer::Partial(rejected) => response
+            .header("content-type", "application/x-protobuf")
+            .body(partial(rejected).encode_to_vec().into()),
+        Answer::Http(status, headers, body) => headers
+            .into_iter()
+            .fold(response.status(status), |response, (name, value)| {
+                response.header(name, value)
+            })
+            .body(body.into()),
+        other => panic!("no answer of HTTP: {other:?}"),
+    };
+    Ok(response.unwrap())
+}

@@ -1,0 +1,34 @@
+//! The Roost provider for [Arize Phoenix](https://github.com/Arize-ai/phoenix) 20 and newer.
+//!
+//! One file an interface of the contract. Beneath them `phoenix` speaks to the server, `span`
+//! decodes what it says of spans, `pushdown` decides which predicates it may apply itself, and
+//! `session_id` keeps the sessions of two projects apart.
+//!
+//! Phoenix has two APIs, and neither is enough. REST is documented and fast for spans; GraphQL
+//! finds a project whatever its name holds, orders sessions by time and deletes single
+//! annotations. REST is used wherever it suffices.
+//!
+//! Nothing is kept between calls, above all no id: on SQLite the ids of deleted projects come
+//! to mean other projects.
+
+mod annotation_id;
+mod annotations;
+mod bindings;
+mod cursor;
+mod lookup;
+mod phoenix;
+mod projects;
+mod provider;
+mod pushdown;
+mod session_id;
+mod sessions;
+mod span;
+mod traces;
+
+use roost_provider::Error;
+
+/// What exports the interfaces.
+struct Provider;
+
+/// What every call answers.
+type Result<T, E = Error> = std::result::Result<T, E>;

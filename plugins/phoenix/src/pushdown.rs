@@ -1,0 +1,320 @@
+//! Which predicates Phoenix applies itself.
+//!
+//! A predicate is handed down only where Phoenix cannot leave out a span that fits: the host
+//! would never see it again. It counts as applied where Phoenix lets no other through.
+
+use roost_provider::time;
+use roost_provider::types::AttributeValue;
+
+use crate::bindings::trace_store::{Field, Operator, Predicate, SpanQuery};
+
+/// The kinds that every Phoenix of version 20 knows; it refuses others. Left out is
+/// `UNKNOWN`, under which it also files kinds it does not know.
+const KINDS: [&str; 9] = [
+    "LLM",
+    "CHAIN",
+    "TOOL",
+    "RETRIEVER",
+    "EMBEDDING",
+    "AGENT",
+    "RERANKER",
+    "GUARDRAIL",
+    "EVALUATOR",
+];
+
+/// The longest text that is handed down, in bytes; an address has an end.
+const LONGEST_TEXT: usize = 1_024;
+
+/// What a request for spans asks for.
+#[derive(Debug, PartialEq)]
+pub(crate) struct Plan {
+    /// Parameters of the query string.
+    pub(crate) parameters: Vec<(&'static str, String)>,
+    /// The places of the predicates that Phoenix applies in full.
+    pub(crate) applied: Vec<u32>,
+    /// Spans that began at or after this time.
+    start: u64,
+    /// Spans that began before this time.
+    end: u64,
+}
+
+impl Plan {
+    /// What to ask for so that as much as can be is applied.
+    pub(crate) fn of(query: &SpanQuery) -> Self {
+        let mut plan = Self {
+            parameters: Vec::new(),
+            applied: Vec::new(),
+            start: query.window.start,
+            end: query.window.end,
+        };
+        if query.roots_only {
+            plan.parameters.push(("parent_id", "null".to_owned()));
+        }
+        for (place, predicate) in (0..).zip(&query.predicates) {
+            if plan.take(predicate) {
+                plan.applied.push(place);
+            }
+        }
+        // Phoenix keeps microseconds: a span is inside the window exactly if it is inside the
+        // window with both ends rounded up.
+        for (key, instant) in [("start_time", plan.start), ("end_time", plan.end)] {
+            let instant = time::format(time::ceil_to(1_000, instant));
+            plan.parameters.push((key, instant));
+        }
+        plan
+    }
+
+    /// Take a predicate in, if Phoenix can apply it exactly.
+    fn take(&mut self, predicate: &Predicate) -> bool {
+        match (&predicate.field, predicate.operator, &predicate.value) {
+            (Field::StartTime, operator, AttributeValue::Integer(instant)) => {
+                self.narrow(operator, *instant)
+            }
+            (Field::ParentId, Operator::Absent, _) => self.parameter("parent_id", "null"),
+            (field, Operator::Equal, AttributeValue::Text(text)) => self.equal_text(field, text),
+            (Field::Attribute(key), Operator::Equal, AttributeValue::Integer(number)) => {
+                self.equal_number(key, *number)
+            }
+            _ => false,
+        }
+    }
+
+    fn equal_text(&mut self, field: &Field, text: &str) -> bool {
+        if text.is_empty() || text.len() > LONGEST_TEXT || text.contains('\0') {
+            return false;
+        }
+        match field {
+            Field::TraceId => self.parameter("trace_id", text),
+            Field::SpanId => self.parameter("span_id", text),
+            // The text that stands for no parent is no id.
+            Field::ParentId if text != "null" => self.parameter("parent_id", text),
+            Field::Name => self.parameter("name", text),
+            Field::Kind if KINDS.contains(&text) => self.parameter("span_kind", text),
+            Field::Status if matches!(text, "UNSET" | "OK" | "ERROR") => {
+                self.parameter("status_code", text)
+            }
+            Field::Attribute(key) if is_plain(key) && text.bytes().all(is_printable) => {
+                // Quoted, so that `"5"` is no number.
+                let text = serde_json::Value::from(text);
+                self.parameters.push(("attribute", format!("{key}:{text}")));
+                true
+            }
+            _ => false,
+        }
+    }
+
+    /// Whole numbers with at most 15 digits: Phoenix compares what is written, and finds the
+    /// number as `5` and as `5.0`. Zero may be written as `-0.0`.
+    fn equal_number(&mut self, key: &str, number: i64) -> bool {
+        let fits = (1..1_000_000_000_000_000).contains(&number.unsigned_abs()) && is_plain(key);
+        if fits {
+            self.parameters
+                .push(("attribute", format!("{key}:{number}")));
+        }
+        fits
+    }
+
+    /// A parameter that Phoenix takes once. Given twice it would mean either value, so the
+    /// second predicate on the same field is left to the host.
+    fn parameter(&mut self, key: &'static str, value: &str) -> bool {
+        match self.parameters.iter().find(|(taken, _)| *taken == key) {
+            Some((_, taken)) => taken == value,
+            None => {
+                self.parameters.push((key, value.to_owned()));
+                true
+            }
+        }
+    }
+
+    /// Narrow the window by a comparison of the start.
+    fn narrow(&mut self, operator: Operator, instant: i64) -> bool {
+        // No span began before 1970, and none ends a nanosecond after the last instant.
+        let at = u64::try_from(instant).unwrap_or(0);
+        let after = u64::try_from(i128::from(instant) + 1).unwrap_or(0);
+        let (start, end) = match operator {
+            Operator::Equal => (at, after),
+            Operator::GreaterOrEqual => (at, u64::MAX),
+            Operator::Greater => (after, u64::MAX),
+            Operator::Less => (0, at),
+            Operator::LessOrEqual => (0, after),
+            _ => return false,
+        };
+        self.start = self.start.max(start);
+        self.end = self.end.min(end);
+        true
+    }
+}
+
+/// Whether Phoenix finds an attribute by this key wherever a span has it. It nests keys at
+/// their dots, and where `a` and `a.b` are both there it does not; so a key with a dot may
+/// miss spans.
+fn is_plain(key: &str) -> bool {
+    key.bytes()
+        .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-'))
+        && key.bytes().any(|byte| byte.is_ascii_alphabetic())
+}
+
+/// Whether Phoenix compares this byte of a text right: it writes everything else as an escape
+/// on one side of the comparison and plain on the other.
+fn is_printable(byte: u8) -> bool {
+    (b' '..=b'~').contains(&byte)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+    use roost_provider::types::{PageRequest, TimeWindow};
+
+    fn plan(predicates: Vec<Predicate>, roots_only: bool) -> Plan {
+        Plan::of(&SpanQuery {
+            project: "p".into(),
+            window: TimeWindow {
+                start: 1,
+                end: 2_000_000,
+            },
+            predicates,
+            projection: None,
+            order: None,
+            roots_only,
+            accept_arrow: false,
+            page: PageRequest {
+                limit: 1,
+                cursor: None,
+            },
+        })
+    }
+
+    fn is(field: Field, operator: Operator, value: AttributeValue) -> Predicate {
+        Predicate {
+            field,
+            operator,
+            value,
+        }
+    }
+
+    fn text(text: &str) -> AttributeValue {
+        AttributeValue::Text(text.into())
+    }
+
+    fn parameter<'p>(plan: &'p Plan, key: &str) -> Option<&'p str> {
+        let found = plan.parameters.iter().find(|(name, _)| *name == key);
+        found.map(|(_, value)| value.as_str())
+    }
+
+    #[test]
+    fn the_window_is_rounded_up_to_what_phoenix_keeps() {
+        let plan = plan(vec![], false);
+        assert_eq!(
+            parameter(&plan, "start_time"),
+            Some("1970-01-01T00:00:00.000001Z")
+        );
+        assert_eq!(
+            parameter(&plan, "end_time"),
+            Some("1970-01-01T00:00:00.002Z")
+        );
+    }
+
+    #[test]
+    fn a_comparison_of_the_start_narrows_the_window() {
+        let at = AttributeValue::Integer(1_500_000);
+        for (operator, start, end) in [
+            (Operator::GreaterOrEqual, 1_500_000, 2_000_000),
+            (Operator::Greater, 1_500_001, 2_000_000),
+            (Operator::Less, 1, 1_500_000),
+            (Operator::LessOrEqual, 1, 1_500_001),
+            (Operator::Equal, 1_500_000, 1_500_001),
+        ] {
+            let plan = plan(vec![is(Field::StartTime, operator, at.clone())], false);
+            assert_eq!((plan.start, plan.end), (start, end), "{operator:?}");
+            assert_eq!(plan.applied, [0]);
+        }
+        let before_all = is(
+            Field::StartTime,
+            Operator::Less,
+            AttributeValue::Integer(-5),
+        );
+        assert_eq!(plan(vec![before_all], false).end, 0);
+    }
+
+    #[test]
+    fn only_what_phoenix_applies_exactly_is_handed_down() {
+        let attribute = |key: &str| Field::Attribute(key.into());
+        for (predicate, expected) in [
+            (
+                is(Field::Name, Operator::Equal, text("root")),
+                Some(("name", "root")),
+            ),
+            (
+                is(Field::Kind, Operator::Equal, text("LLM")),
+                Some(("span_kind", "LLM")),
+            ),
+            (is(Field::Kind, Operator::Equal, text("llm")), None),
+            (is(Field::Kind, Operator::Equal, text("UNKNOWN")), None),
+            (
+                is(Field::Status, Operator::Equal, text("ERROR")),
+                Some(("status_code", "ERROR")),
+            ),
+            (is(Field::Status, Operator::Equal, text("BAD")), None),
+            (
+                is(Field::ParentId, Operator::Absent, text("")),
+                Some(("parent_id", "null")),
+            ),
+            (is(Field::ParentId, Operator::Equal, text("null")), None),
+            (is(Field::Name, Operator::NotEqual, text("root")), None),
+            (is(Field::Name, Operator::Contains, text("root")), None),
+            (
+                is(attribute("tier"), Operator::Equal, text("5 \"a\"")),
+                Some(("attribute", "tier:\"5 \\\"a\\\"\"")),
+            ),
+            (
+                is(attribute("n"), Operator::Equal, AttributeValue::Integer(-5)),
+                Some(("attribute", "n:-5")),
+            ),
+            (
+                is(attribute("n"), Operator::Equal, AttributeValue::Integer(0)),
+                None,
+            ),
+            (
+                is(
+                    attribute("n"),
+                    Operator::Equal,
+                    AttributeValue::Boolean(true),
+                ),
+                None,
+            ),
+            (is(attribute("tier"), Operator::Equal, text("ünï")), None),
+            (is(attribute("user.id"), Operator::Equal, text("u")), None),
+            (is(attribute("7"), Operator::Equal, text("u")), None),
+        ] {
+            let case = format!("{predicate:?}");
+            let plan = plan(vec![predicate], false);
+            assert_eq!(
+                plan.applied.len(),
+                usize::from(expected.is_some()),
+                "{case}"
+            );
+            if let Some((key, value)) = expected {
+                assert_eq!(parameter(&plan, key), Some(value), "{case}");
+            } else {
+                assert_eq!(plan.parameters.len(), 2, "{case}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_field_is_compared_once_since_twice_would_mean_either() {
+        let named = |name| is(Field::Name, Operator::Equal, text(name));
+        let plan = plan(vec![named("a"), named("b"), named("a")], false);
+        assert_eq!(plan.applied, [0, 2]);
+        assert_eq!(parameter(&plan, "name"), Some("a"));
+    }
+
+    #[test]
+    fn roots_only_holds_against_a_predicate_on_the_parent() {
+        let plan = plan(vec![is(Field::ParentId, Operator::Equal, text("ab"))], true);
+        assert_eq!(parameter(&plan, "parent_id"), Some("null"));
+        assert!(plan.applied.is_empty());
+    }
+}

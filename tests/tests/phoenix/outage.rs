@@ -1,0 +1,82 @@
+//! Phoenix is not there. The application goes on, and what is lost is counted.
+
+use std::time::Duration;
+
+use anyhow::Result;
+use roost::contract::{Error, TimeWindow};
+use roost::provider::SpanQuery;
+use roost_tests::{Phoenix, unique};
+
+use crate::{Service, Settings, names};
+
+const SHORT: Duration = Duration::from_secs(20);
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn phoenix_down_at_the_start_and_killed_in_the_middle() -> Result<()> {
+    let mut phoenix = Phoenix::start().await?;
+    phoenix.kill().await?;
+    let settings = Settings {
+        batch: "export_timeout_millis = 1000",
+        ..Settings::default()
+    };
+    let service = Service::start(&phoenix, settings).await?;
+    let telemetry = &service.telemetry;
+    let tenant = unique("acme");
+    let query = SpanQuery::new(service.project(&tenant)?, TimeWindow::all());
+    let provider = service.provider(&tenant)?;
+    let work = |name: &'static str| telemetry.span(name, &tenant).in_scope(|_| "done");
+
+    assert_eq!(work("lost at the start"), "done");
+    let report = telemetry.force_flush(SHORT).await;
+    assert_eq!((report.delivered, report.dropped, report.left), (0, 1, 0));
+    let error = provider.traces().get_spans(&query).await.unwrap_err();
+    assert!(matches!(error.kind(), Error::Unavailable(_)), "{error}");
+    assert!(error.is_transient());
+    let health = provider.check_health().await.unwrap_err();
+    assert!(matches!(health.kind(), Error::Unavailable(_)), "{health}");
+
+    phoenix.restart().await?;
+    assert_eq!(work("arrives"), "done");
+    service.delivered().await?;
+    assert_eq!(names(&service.spans(&tenant, 1).await?), ["arrives"]);
+
+    phoenix.kill().await?;
+    assert_eq!(work("lost in the middle"), "done");
+    let report = telemetry.force_flush(SHORT).await;
+    assert_eq!((report.delivered, report.dropped, report.left), (0, 1, 0));
+
+    phoenix.restart().await?;
+    assert_eq!(work("arrives again"), "done");
+    service.delivered().await?;
+    assert_eq!(
+        names(&service.spans(&tenant, 2).await?),
+        ["arrives", "arrives again"]
+    );
+    let stats = telemetry.get_stats().spans;
+    assert_eq!((stats.created, stats.delivered, stats.queued), (4, 2, 0));
+    assert_eq!(stats.dropped.export_failed, 2);
+
+    assert!(telemetry.shutdown(SHORT).await.is_complete());
+    assert_eq!(work("after the end"), "done");
+    assert_eq!(telemetry.get_stats().spans.dropped.shutdown, 1);
+    Ok(())
+}
+
+/// A server that takes connections and never answers.
+#[tokio::test(flavor = "current_thread")]
+async fn flush_and_shutdown_return_in_time_from_a_backend_that_hangs() -> Result<()> {
+    let mute = tokio::net::TcpListener::bind("127.0.0.1:0").await?;
+    let folder = roost_tests::PluginFolder::new()?;
+    let toml = format!(
+        "[telemetry]\notlp_endpoint = \"{}\"\n[plugins]\nfolder = \"{}\"\n",
+        mute.local_addr()?,
+        folder.path().display()
+    );
+    let config = roost::Config::from_toml(&toml, "/roost.toml")?;
+    let telemetry = roost::TelemetryManager::start(config).await?;
+    telemetry.span("stuck", &unique("acme")).in_scope(|_| ());
+    let limit = Duration::from_millis(300);
+    assert_eq!(telemetry.force_flush(limit).await.left, 1);
+    assert_eq!(telemetry.shutdown(limit).await.dropped, 1);
+    Ok(())
+}
