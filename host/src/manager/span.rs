@@ -85,6 +85,9 @@ impl<'a> SpanBuilder<'a> {
     /// context is dropped.
     pub fn start(self) -> Span {
         let parent = Context::current();
+        if parent.is_telemetry_suppressed() {
+            return Span(None);
+        }
         let Some((pipeline, project)) =
             self.manager.recording(self.tenant, self.service.as_deref())
         else {

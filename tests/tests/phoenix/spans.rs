@@ -19,7 +19,7 @@ async fn spans_nest_across_awaits_tasks_and_threads() -> Result<()> {
     let telemetry = &service.telemetry;
     telemetry
         .span("request", &tenant)
-        .instrument(|request| async {
+        .instrument(async |request: roost::manager::Span| {
             tokio::time::sleep(Duration::from_millis(2)).await;
             telemetry
                 .span("embed", &tenant)
