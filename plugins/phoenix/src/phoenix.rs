@@ -35,6 +35,14 @@ fn default_http_endpoint() -> String {
     "http://localhost:6006".to_owned()
 }
 
+/// What GraphQL says where REST answers with status 403: it has no other mark for that.
+const DENIALS: [&str; 4] = [
+    "Viewers cannot",
+    "Only admin",
+    "not associated with the current user",
+    "read-only",
+];
+
 /// A Phoenix server.
 pub(crate) struct Phoenix {
     pub(crate) http: Client,
@@ -130,8 +138,7 @@ fn graphql_data<T: DeserializeOwned>(answer: &Response) -> Result<T> {
         Answer { errors, .. } => {
             let messages: Vec<String> = errors.into_iter().map(|error| error.message).collect();
             let message = messages.join("; ");
-            // The one failure that has a case of its own and no status to tell it by.
-            if message.contains("not associated with the current user") {
+            if DENIALS.iter().any(|denial| message.contains(denial)) {
                 return Err(Error::PermissionDenied(message));
             }
             Err(error::backend(answer.status(), &message))

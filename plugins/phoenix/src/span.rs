@@ -272,3 +272,100 @@ impl<'de> Visitor<'de> for ValueVisitor {
         Ok(Some(AttributeValue::Json(json)))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::indexing_slicing, clippy::unwrap_used)]
+
+    use super::*;
+    use crate::phoenix::Page;
+
+    /// A trace that a Phoenix 20.26 answered: a root, a child of a kind nobody knows, and an
+    /// LLM call that failed.
+    const SPANS: &str = include_str!("../testdata/spans.json");
+
+    fn decode(json: &str, projection: Option<&Projection>) -> Vec<Span> {
+        let page: Page<Record<'_>> = serde_json::from_str(json).unwrap();
+        let decoder = Decoder {
+            project: "alpha",
+            projection,
+        };
+        let spans = page.data.into_iter().map(|record| decoder.span(record));
+        spans.collect::<Result<_, _>>().unwrap()
+    }
+
+    fn value<'s>(span: &'s Span, key: &str) -> &'s AttributeValue {
+        let found = span.attributes.iter().find(|it| it.key == key);
+        &found.unwrap().value
+    }
+
+    #[test]
+    fn a_trace_of_a_real_server_comes_out_whole() {
+        let spans = decode(SPANS, None);
+        let [root, odd, llm] = spans.as_slice() else {
+            unreachable!("three spans were sent")
+        };
+        assert_eq!(root.parent_id, None);
+        assert_eq!(llm.parent_id.as_ref(), Some(&root.span_id));
+        assert_eq!(root.start_time, 1_795_179_089_128_698_000);
+        assert_eq!((root.kind.as_str(), odd.kind.as_str()), ("CHAIN", "WEIRD"));
+        assert_eq!(root.status, StatusCode::Unset);
+        assert_eq!(llm.status, StatusCode::Error);
+        assert_eq!(llm.status_message, "boom");
+
+        assert!(matches!(value(root, "input.value"), AttributeValue::Text(t) if t == "hé\"llo 16"));
+        assert!(matches!(value(root, "n"), AttributeValue::Integer(16)));
+        assert!(matches!(value(root, "w"), AttributeValue::Number(n) if *n == 16.0));
+        assert!(matches!(value(root, "b"), AttributeValue::Boolean(true)));
+        assert!(matches!(value(root, "tags"), AttributeValue::Json(j) if j == r#"["a","b"]"#));
+        assert!(matches!(value(root, "session.id"), AttributeValue::Text(id) if id == "s1"));
+
+        let names: Vec<_> = llm.events.iter().map(|event| event.name.as_str()).collect();
+        assert_eq!(names, ["note", "exception"]);
+        assert_eq!(llm.events[0].time, 1_795_179_089_128_718_000);
+        assert_eq!(llm.events[1].attributes.len(), 4);
+    }
+
+    #[test]
+    fn only_what_is_wanted_is_decoded() {
+        let projection = Projection {
+            attributes: Some(vec!["n".to_owned(), "nowhere".to_owned()]),
+            events: false,
+            links: false,
+            resource: false,
+        };
+        for span in decode(SPANS, Some(&projection)) {
+            assert!(span.attributes.iter().all(|attribute| attribute.key == "n"));
+            assert!(span.events.is_empty());
+        }
+        let nothing = Projection {
+            attributes: Some(Vec::new()),
+            ..projection
+        };
+        assert!(decode(SPANS, Some(&nothing))[0].attributes.is_empty());
+    }
+
+    #[test]
+    fn values_of_every_shape_have_a_place() {
+        let json = r#"{"null":null,"big":18446744073709551615,"low":-3,"list":[],
+            "nested":{"a":[1,{"b":"ü\""}],"c":2.50},"mixed":["x",1,null]}"#;
+        let raw: &RawValue = serde_json::from_str(json).unwrap();
+        let attributes = attributes(raw, None).unwrap();
+        let value = |key: &str| {
+            attributes
+                .iter()
+                .find(|it| it.key == key)
+                .map(|it| &it.value)
+        };
+        let json = |key: &str| match value(key) {
+            Some(AttributeValue::Json(json)) => json.as_str(),
+            other => unreachable!("{key} is {other:?}"),
+        };
+        assert!(value("null").is_none());
+        assert!(matches!(value("big"), Some(AttributeValue::Number(n)) if *n > 1.8e19));
+        assert!(matches!(value("low"), Some(AttributeValue::Integer(-3))));
+        assert_eq!(json("list"), "[]");
+        assert_eq!(json("nested"), r#"{"a":[1,{"b":"ü\""}],"c":2.50}"#);
+        assert_eq!(json("mixed"), r#"["x",1,null]"#);
+    }
+}

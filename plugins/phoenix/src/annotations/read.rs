@@ -240,3 +240,69 @@ impl Record {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+
+    fn span(id: &str) -> Target {
+        Target::Span(SpanRef {
+            trace_id: "t".repeat(32),
+            span_id: id.to_owned(),
+            near: None,
+        })
+    }
+
+    #[test]
+    fn no_step_asks_for_more_than_an_address_holds() {
+        let long = "s".repeat(IDS_AN_ADDRESS / 2);
+        let mut targets: Vec<Target> = (0..1_500).map(|n| span(&format!("{n:016x}"))).collect();
+        targets.extend(["a", "b"].map(|id| Target::Session(format!("{long}{id}"))));
+        targets.push(Target::Trace("t".to_owned()));
+
+        let steps = steps("p", &targets);
+        let kinds: Vec<Kind> = steps.iter().map(|(kind, _)| *kind).collect();
+        assert!(kinds.is_sorted(), "one kind after the other");
+        assert_eq!(
+            steps.iter().map(|(_, ids)| ids.len()).sum::<usize>(),
+            1_500 + 1 + 4
+        );
+        for (_, ids) in &steps {
+            let bytes: usize = ids.iter().map(String::len).sum();
+            assert!(ids.len() <= 1_000 && (bytes <= IDS_AN_ADDRESS || ids.len() == 1));
+        }
+    }
+
+    #[test]
+    fn a_cursor_names_a_step_that_is_there() {
+        assert_eq!(
+            place("1:U3Bhbg==", 2).unwrap(),
+            (1, Some("U3Bhbg==".to_owned()))
+        );
+        assert_eq!(place("0:", 2).unwrap(), (0, None));
+        for cursor in ["", "2:", "-1:", "x", "U3Bhbg=="] {
+            assert!(place(cursor, 2).is_err(), "{cursor}");
+        }
+    }
+
+    #[test]
+    fn an_annotation_of_a_real_server_comes_out_whole() {
+        let json = r#"{"id":"U3BhbkFubm90YXRpb246MQ==","created_at":"2026-11-20T12:55:39+00:00",
+            "updated_at":"2026-11-20T12:55:39+00:00","source":"API","user_id":null,"name":"q",
+            "annotator_kind":"HUMAN","result":{"label":"ok","score":1.0,"explanation":null},
+            "metadata":{},"identifier":"x","span_id":"ab8891abd6ddfd4c"}"#;
+        let record: Record = serde_json::from_str(json).unwrap();
+        let traces = BTreeMap::from([("ab8891abd6ddfd4c", "0bc0")]);
+        let annotation = record.annotation(Kind::Span, "p", &traces);
+        assert_eq!(
+            annotation.id,
+            "span:ab8891abd6ddfd4c:U3BhbkFubm90YXRpb246MQ=="
+        );
+        assert!(matches!(&annotation.target, Target::Span(span) if span.trace_id == "0bc0"));
+        assert_eq!(annotation.score, Some(1.0));
+        assert_eq!(annotation.metadata, None);
+        assert_eq!(annotation.created_at, Some(1_795_179_339_000_000_000));
+    }
+}
