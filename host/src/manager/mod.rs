@@ -5,7 +5,9 @@
 //! application: what cannot be traced is counted and runs untraced.
 
 mod connections;
+mod error;
 mod global;
+mod inner;
 mod projects;
 mod resolver;
 mod session;
@@ -13,62 +15,26 @@ mod span;
 mod stats;
 
 pub use connections::ConnectionError;
+pub use error::{ManagerError, TenantError};
 pub use global::{global, init, reset};
 pub use session::SessionScope;
 pub use span::{Span, SpanBuilder};
 pub use stats::{StatsConfig, TelemetryStats};
 
 use std::borrow::Cow;
-use std::collections::{BTreeMap, HashMap};
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use opentelemetry::{KeyValue, StringValue};
+use opentelemetry::StringValue;
 
-use crate::config::{
-    Config, ConfigError, InvalidTemplate, InvalidTenant, ProjectNameError, ProjectNames,
-    TelemetryLevel, TenantId,
-};
-use crate::export::{FlushReport, Pipeline, Project, StartError};
-use crate::plugin::{Host, HostError};
+use crate::config::{Config, ProjectNames, TelemetryLevel, TenantId};
+use crate::export::{FlushReport, Pipeline, Project};
+use crate::plugin::Host;
 use crate::provider::{Provider, Scope};
-use connections::Connections;
-use projects::ProjectCache;
+use inner::Inner;
 use resolver::ManagerResolver;
-
-/// Why a manager cannot start.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum ManagerError {
-    /// The configuration has problems.
-    #[error(transparent)]
-    Config(#[from] ConfigError),
-    /// The host of the providers cannot start.
-    #[error(transparent)]
-    Host(#[from] HostError),
-    /// The export thread cannot start.
-    #[error(transparent)]
-    Export(#[from] StartError),
-    /// The project templates cannot be used.
-    #[error(transparent)]
-    Template(#[from] InvalidTemplate),
-}
-
-/// Why a tenant has no provider, or a project no name.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum TenantError {
-    /// The tenant's id is none.
-    #[error(transparent)]
-    Tenant(#[from] InvalidTenant),
-    /// The service's name is none.
-    #[error(transparent)]
-    Project(#[from] ProjectNameError),
-    /// There is no connection for the tenant.
-    #[error(transparent)]
-    Connection(#[from] ConnectionError),
-}
 
 /// What a project has of its own instead of what is configured for all.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -103,21 +69,6 @@ pub struct ProjectOverrides {
 #[derive(Clone)]
 pub struct TelemetryManager {
     inner: Arc<Inner>,
-}
-
-struct Inner {
-    config: Config,
-    names: Arc<ProjectNames>,
-    connections: Connections,
-    /// Empty when nothing is exported.
-    pipeline: OnceLock<Pipeline>,
-    cache: ProjectCache,
-    overrides: Mutex<HashMap<(TenantId, String), ProjectOverrides>>,
-    environment: StringValue,
-    resource: Vec<KeyValue>,
-    cache_hits: AtomicU64,
-    cache_misses: AtomicU64,
-    failed_initializations: AtomicU64,
 }
 
 impl TelemetryManager {
@@ -361,92 +312,5 @@ impl TelemetryManager {
                 None
             }
         }
-    }
-}
-
-impl Inner {
-    fn new(config: Config, names: ProjectNames, host: Option<Host>) -> Self {
-        let telemetry = &config.telemetry;
-        let extra = telemetry.extra_resource_attributes.iter();
-        let resource = [
-            KeyValue::new("service.version", telemetry.service_version.clone()),
-            KeyValue::new("deployment.environment", telemetry.environment.clone()),
-        ];
-        Self {
-            names: Arc::new(names),
-            connections: Connections::new(host),
-            pipeline: OnceLock::new(),
-            cache: ProjectCache::new(telemetry.max_cached_tenants, telemetry.tenant_cache_ttl()),
-            overrides: Mutex::default(),
-            environment: telemetry.environment.clone().into(),
-            resource: resource
-                .into_iter()
-                .chain(extra.map(|(key, value)| KeyValue::new(key.clone(), value.clone())))
-                .collect(),
-            cache_hits: AtomicU64::new(0),
-            cache_misses: AtomicU64::new(0),
-            failed_initializations: AtomicU64::new(0),
-            config,
-        }
-    }
-
-    fn project_name(
-        &self,
-        tenant: &TenantId,
-        service: Option<&str>,
-    ) -> Result<String, ProjectNameError> {
-        let service = service.unwrap_or(&self.config.telemetry.service_name);
-        Ok(self.names.service(tenant, service)?)
-    }
-
-    /// The project of a tenant's service, made the first time.
-    fn project(&self, tenant: &str, service: Option<&str>) -> Result<Arc<Project>, TenantError> {
-        let tenant = TenantId::new(tenant)?;
-        let service = service.unwrap_or(&self.config.telemetry.service_name);
-        if let Some(project) = self.cache.get(&tenant, service) {
-            self.cache_hits.fetch_add(1, Ordering::Relaxed);
-            return Ok(project);
-        }
-        let name = self.project_name(&tenant, Some(service))?;
-        self.cache_misses.fetch_add(1, Ordering::Relaxed);
-        let mut project = Project::new(tenant.as_str(), service, name)
-            .with_resource(self.resource.iter().cloned());
-        if let Some(sync) = self
-            .overrides(&tenant, service)
-            .and_then(|overrides| overrides.use_sync_export)
-        {
-            project = project.with_sync_export(sync);
-        }
-        Ok(self.cache.insert(&tenant, service, project))
-    }
-
-    fn provider(
-        &self,
-        tenant: &TenantId,
-        service: Option<&str>,
-    ) -> Result<Provider, ConnectionError> {
-        let overrides = service.and_then(|service| self.overrides(tenant, service));
-        let http_endpoint = overrides.and_then(|overrides| overrides.http_endpoint);
-        let scope = Scope::Tenant {
-            tenant: tenant.clone(),
-            names: Arc::clone(&self.names),
-        };
-        self.connections
-            .provider(&self.config, tenant, http_endpoint.as_deref(), scope)
-    }
-
-    fn overrides(&self, tenant: &TenantId, service: &str) -> Option<ProjectOverrides> {
-        let overrides = self.overrides_lock();
-        overrides
-            .get(&(tenant.clone(), service.to_owned()))
-            .cloned()
-    }
-
-    fn overrides_lock(
-        &self,
-    ) -> std::sync::MutexGuard<'_, HashMap<(TenantId, String), ProjectOverrides>> {
-        self.overrides
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -8,7 +8,7 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 use opentelemetry::{KeyValue, Value};
 use url::Url;
 
-use super::Inner;
+use super::inner::Inner;
 use crate::config::TenantId;
 use crate::contract::{
     Attribute, AttributeValue, Error, ExportOptions, Header, OtlpExport, OtlpProtocol,

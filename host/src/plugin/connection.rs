@@ -1,150 +1,111 @@
 //! A connection: a provider with a configuration. Tenants that resolve to the same
 //! connection share its instances.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Instant;
 
-use http::{HeaderMap, HeaderName, HeaderValue};
-use serde_json::{Map, Value};
+use http::HeaderMap;
+use url::Url;
 
-use super::component::ProviderComponent;
-use super::policy::{Origin, Policy};
-use crate::config::{ExposeSecret, Secret};
+use super::generation::Generation;
+use super::policy::same_origin;
+use super::pool::{Lease, Pool};
+use super::runtime::Runtime;
+use super::slot::Slot;
+use super::spec::ConnectionSpec;
+use crate::contract::Error;
 
-/// A connection as the operator wrote it, with its secrets at hand. What it comes to
-/// depends on the provider's schema, so it is resolved anew for each generation.
-#[derive(Debug, Clone)]
-pub struct ConnectionSpec {
-    /// Its name in `roost.toml`.
-    pub name: String,
-    /// The name of its provider.
-    pub provider: String,
-    /// What the provider is configured with: fits the provider's schema.
-    pub provider_config: Map<String, Value>,
-    /// The values of those properties that the schema marks as secret.
-    pub secrets: BTreeMap<String, Secret>,
-    /// Origins that may be reached besides the configured endpoints, such as
-    /// `https://cdn.example.com:443`.
-    pub allow_hosts: Vec<String>,
+/// A handle to a provider under one configuration.
+#[derive(Clone)]
+pub(crate) struct Connection {
+    inner: Arc<ConnectionInner>,
 }
 
-/// A connection, resolved for one generation of its provider.
-pub(crate) struct Resolved {
-    /// The configuration for the guest: defaults filled in, secrets left out.
-    pub(crate) config: String,
-    pub(crate) policy: Arc<Policy>,
-    /// What the host adds to requests towards the endpoints.
-    pub(crate) credentials: HeaderMap,
+struct ConnectionInner {
+    key: u64,
+    runtime: Arc<Runtime>,
+    slot: Arc<Slot>,
+    spec: ConnectionSpec,
 }
 
-impl ConnectionSpec {
-    /// Fit this connection to a provider. The error is a sentence that names the
-    /// connection and the property.
-    pub(crate) fn resolve(&self, component: &ProviderComponent) -> Result<Resolved, String> {
-        self.fit(component)
-            .map_err(|why| format!("[connections.{}]: {why}", self.name))
+impl Connection {
+    /// `key` is this connection's alone in its host.
+    pub(super) fn new(
+        key: u64,
+        runtime: Arc<Runtime>,
+        slot: Arc<Slot>,
+        spec: ConnectionSpec,
+    ) -> Self {
+        Self {
+            inner: Arc::new(ConnectionInner {
+                key,
+                runtime,
+                slot,
+                spec,
+            }),
+        }
     }
 
-    fn fit(&self, component: &ProviderComponent) -> Result<Resolved, String> {
-        let schema = &component.schema;
-        let mut config = self.provider_config.clone();
-        let mut secrets = self.secrets.clone();
-        let mut endpoints = Vec::new();
-        for property in schema.properties() {
-            if property.is_secret {
-                // Written into the configuration itself, it is a secret all the same.
-                if let Some(Value::String(value)) = config.get(&property.name) {
-                    let secret = Secret::from(value.as_str());
-                    secrets.entry(property.name.clone()).or_insert(secret);
-                    config.remove(&property.name);
-                }
-            } else if let Some(default) = &property.default {
-                config
-                    .entry(&property.name)
-                    .or_insert_with(|| default.clone());
-            }
-            if property.is_endpoint
-                && let Some(address) = config.get(&property.name).and_then(Value::as_str)
-            {
-                let origin = Origin::parse(address)
-                    .map_err(|why| format!("provider_config.{}: {why}", property.name))?;
-                endpoints.push(origin);
-            }
-        }
-        self.check(component, &config, &secrets)?;
-        let is_secret = |name: &str| {
-            schema
-                .properties()
-                .iter()
-                .any(|p| p.is_secret && p.name == name)
-        };
-        config.retain(|name, _| !is_secret(name));
-        let extra = self
-            .allow_hosts
-            .iter()
-            .map(|text| Origin::parse(text).map_err(|why| format!("allow_hosts: {why}")))
-            .collect::<Result<_, _>>()?;
-        Ok(Resolved {
-            config: Value::Object(config).to_string(),
-            policy: Arc::new(Policy::new(&self.name, endpoints, extra)),
-            credentials: credentials(component, &secrets)?,
+    pub(crate) fn spec(&self) -> &ConnectionSpec {
+        &self.inner.spec
+    }
+
+    /// The generation that serves now.
+    pub(crate) fn generation(&self) -> Result<Arc<Generation>, Error> {
+        let slot = &self.inner.slot;
+        slot.current().ok_or_else(|| {
+            Error::Unavailable(match slot.refusal() {
+                Some(refusal) => format!("{}.wasm was refused: {refusal}", slot.name),
+                None => format!("there is no {}.wasm in the plugins folder", slot.name),
+            })
         })
     }
 
-    /// Check the configuration as the schema sees it: with the secrets in place.
-    fn check(
+    /// The headers to present at `endpoint` when spans are sent there: the credentials of
+    /// this connection, if the endpoint is one of its own or the operator `named` it.
+    pub(crate) fn credentials_for(
         &self,
-        component: &ProviderComponent,
-        config: &Map<String, Value>,
-        secrets: &BTreeMap<String, Secret>,
-    ) -> Result<(), String> {
-        let mut whole = config.clone();
-        for (name, secret) in secrets {
-            let known = component.schema.properties().iter();
-            if !known.clone().any(|p| p.is_secret && p.name == *name) {
-                let names: Vec<_> = known.filter(|p| p.is_secret).map(|p| &*p.name).collect();
-                return Err(format!(
-                    "secrets.{name}: the provider {} has no such secret; it has: {}",
-                    self.provider,
-                    if names.is_empty() {
-                        "none".to_owned()
-                    } else {
-                        names.join(", ")
-                    }
-                ));
-            }
-            whole.insert(
-                name.clone(),
-                Value::String(secret.expose_secret().to_owned()),
-            );
+        endpoint: &Url,
+        named: Option<&Url>,
+    ) -> Result<HeaderMap, Error> {
+        let generation = self.generation()?;
+        let pool = self.pool(&generation)?;
+        let resolved = pool.resolved();
+        if resolved.policy.is_endpoint(endpoint)
+            || named.is_some_and(|url| same_origin(url, endpoint))
+        {
+            return Ok(resolved.credentials.clone());
         }
-        component
-            .schema
-            .check(&whole)
-            .map_err(|why| format!("provider_config: {why}"))
+        resolved
+            .policy
+            .check(endpoint)
+            .map_err(Error::PermissionDenied)?;
+        Ok(HeaderMap::new())
+    }
+
+    fn pool(&self, generation: &Generation) -> Result<Arc<Pool>, Error> {
+        let ConnectionInner {
+            key, runtime, spec, ..
+        } = &*self.inner;
+        generation
+            .pool(runtime, *key, spec)
+            .map_err(Error::InvalidArgument)
+    }
+
+    /// An instance for one call, which has the deadline of the host's limits.
+    pub(crate) async fn lease(&self, operation: &'static str) -> Result<Lease, Error> {
+        let runtime = &self.inner.runtime;
+        let deadline = Instant::now() + runtime.call_timeout();
+        let generation = self.generation()?;
+        let pool = self.pool(&generation)?;
+        Lease::take(runtime, generation, pool, operation, deadline).await
     }
 }
 
-fn credentials(
-    component: &ProviderComponent,
-    secrets: &BTreeMap<String, Secret>,
-) -> Result<HeaderMap, String> {
-    let mut headers = HeaderMap::new();
-    for credential in component.schema.credentials() {
-        let Some(secret) = secrets.get(&credential.property) else {
-            continue;
-        };
-        let invalid = || {
-            format!(
-                "secrets.{}: it cannot be sent in a header",
-                credential.property
-            )
-        };
-        let text = credential.template.replace("{}", secret.expose_secret());
-        let mut value = HeaderValue::try_from(text).map_err(|_| invalid())?;
-        value.set_sensitive(true);
-        let name = HeaderName::try_from(&credential.header).map_err(|_| invalid())?;
-        headers.insert(name, value);
+impl Drop for ConnectionInner {
+    fn drop(&mut self) {
+        if let Some(generation) = self.slot.current() {
+            generation.forget(self.key);
+        }
     }
-    Ok(headers)
 }

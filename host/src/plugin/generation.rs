@@ -11,9 +11,9 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::component::ProviderComponent;
-use super::connection::ConnectionSpec;
 use super::pool::Pool;
 use super::runtime::Runtime;
+use super::spec::ConnectionSpec;
 
 pub(crate) struct Generation {
     /// Counts the contents that served under this provider's name, from 1.

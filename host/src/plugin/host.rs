@@ -11,23 +11,21 @@ use futures_util::future::join_all;
 use http::HeaderMap;
 use tokio_util::sync::{CancellationToken, DropGuard};
 use tokio_util::task::TaskTracker;
-use url::Url;
 
 use super::component::ProviderComponent;
-use super::connection::ConnectionSpec;
+use super::connection::Connection;
 use super::engine::{Engine, EngineOptions};
 use super::folder::Folder;
 use super::generation::Generation;
 use super::outbound;
-use super::policy::{Policy, same_origin};
-use super::pool::{Lease, Pool};
+use super::policy::Policy;
 use super::refusal::Refusal;
 use super::runtime::{Runtime, size};
 use super::slot::Slot;
+use super::spec::ConnectionSpec;
 use super::status::ProviderStatus;
 use super::watcher::Watcher;
 use crate::config::{LimitsConfig, PluginsConfig};
-use crate::contract::Error;
 
 /// Why a host cannot start.
 #[derive(Debug, thiserror::Error)]
@@ -63,7 +61,7 @@ struct Inner {
     runtime: Arc<Runtime>,
     drain_timeout: Duration,
     folder_path: PathBuf,
-    folder: tokio::sync::Mutex<Folder>,
+    folder: Arc<tokio::sync::Mutex<Folder>>,
     slots: Mutex<BTreeMap<String, Arc<Slot>>>,
     connections: AtomicU64,
     draining: TaskTracker,
@@ -92,7 +90,7 @@ impl Host {
                 runtime: Arc::new(Runtime::new(engine, outbound::client()?, limits.clone())),
                 drain_timeout: Duration::from_secs(plugins.drain_timeout_seconds),
                 folder_path: plugins.folder.clone(),
-                folder: tokio::sync::Mutex::new(Folder::new(plugins.folder.clone())),
+                folder: Arc::new(tokio::sync::Mutex::new(Folder::new(plugins.folder.clone()))),
                 slots: Mutex::default(),
                 connections: AtomicU64::new(0),
                 draining: TaskTracker::new(),
@@ -136,14 +134,8 @@ impl Host {
     /// A connection to a provider, whether that is loaded yet or not.
     pub(crate) fn connect(&self, spec: ConnectionSpec) -> Connection {
         let slot = self.inner.slot(&spec.provider);
-        Connection {
-            inner: Arc::new(ConnectionInner {
-                key: self.inner.connections.fetch_add(1, Ordering::Relaxed),
-                runtime: Arc::clone(&self.inner.runtime),
-                slot,
-                spec,
-            }),
-        }
+        let key = self.inner.connections.fetch_add(1, Ordering::Relaxed);
+        Connection::new(key, Arc::clone(&self.inner.runtime), slot, spec)
     }
 
     /// Stop watching the folder and let the calls of replaced generations end. Providers
@@ -170,11 +162,13 @@ impl Inner {
 
     async fn reload(self: &Arc<Self>) -> Result<(), HostError> {
         // Held to the end, so that an older content never overtakes a newer one.
-        let mut folder = self.folder.lock().await;
-        let changes = folder.look().map_err(|reason| HostError::Folder {
-            folder: self.folder_path.clone(),
-            reason,
-        })?;
+        let mut folder = Arc::clone(&self.folder).lock_owned().await;
+        let look = tokio::task::spawn_blocking(move || {
+            let changes = folder.look();
+            (folder, changes)
+        });
+        let (_folder, changes) = look.await.map_err(|error| self.unreadable(error.into()))?;
+        let changes = changes.map_err(|reason| self.unreadable(reason))?;
         for name in changes.removed {
             tracing::info!(provider = name, "the provider's file is gone");
             self.retire(self.slot(&name).clear());
@@ -185,6 +179,13 @@ impl Inner {
             .map(|(name, bytes)| self.load(name, bytes));
         join_all(loads).await;
         Ok(())
+    }
+
+    fn unreadable(&self, reason: std::io::Error) -> HostError {
+        HostError::Folder {
+            folder: self.folder_path.clone(),
+            reason,
+        }
     }
 
     /// Prepare a file's content and, only when all of that went well, let it serve.
@@ -237,84 +238,6 @@ async fn watch(host: Weak<Inner>, watcher: Watcher) {
         let Some(host) = host.upgrade() else { return };
         if let Err(error) = host.reload().await {
             tracing::warn!("{error}");
-        }
-    }
-}
-
-/// A handle to a provider under one configuration.
-#[derive(Clone)]
-pub(crate) struct Connection {
-    inner: Arc<ConnectionInner>,
-}
-
-struct ConnectionInner {
-    key: u64,
-    runtime: Arc<Runtime>,
-    slot: Arc<Slot>,
-    spec: ConnectionSpec,
-}
-
-impl Connection {
-    pub(crate) fn spec(&self) -> &ConnectionSpec {
-        &self.inner.spec
-    }
-
-    /// The generation that serves now.
-    pub(crate) fn generation(&self) -> Result<Arc<Generation>, Error> {
-        let slot = &self.inner.slot;
-        slot.current().ok_or_else(|| {
-            Error::Unavailable(match slot.refusal() {
-                Some(refusal) => format!("{}.wasm was refused: {refusal}", slot.name),
-                None => format!("there is no {}.wasm in the plugins folder", slot.name),
-            })
-        })
-    }
-
-    /// The headers to present at `endpoint` when spans are sent there: the credentials of
-    /// this connection, if the endpoint is one of its own or the operator `named` it.
-    pub(crate) fn credentials_for(
-        &self,
-        endpoint: &Url,
-        named: Option<&Url>,
-    ) -> Result<HeaderMap, Error> {
-        let generation = self.generation()?;
-        let pool = self.pool(&generation)?;
-        let resolved = pool.resolved();
-        if resolved.policy.is_endpoint(endpoint)
-            || named.is_some_and(|url| same_origin(url, endpoint))
-        {
-            return Ok(resolved.credentials.clone());
-        }
-        resolved
-            .policy
-            .check(endpoint)
-            .map_err(Error::PermissionDenied)?;
-        Ok(HeaderMap::new())
-    }
-
-    fn pool(&self, generation: &Generation) -> Result<Arc<Pool>, Error> {
-        let ConnectionInner {
-            key, runtime, spec, ..
-        } = &*self.inner;
-        generation
-            .pool(runtime, *key, spec)
-            .map_err(Error::InvalidArgument)
-    }
-
-    /// An instance for one call, which has the deadline of the host's limits.
-    pub(crate) async fn lease(&self, operation: &'static str) -> Result<Lease, Error> {
-        let runtime = &self.inner.runtime;
-        let deadline = Instant::now() + runtime.call_timeout();
-        let generation = self.generation()?;
-        let pool = self.pool(&generation)?;
-        Lease::take(runtime, generation, pool, operation, deadline).await
-    }
-}
-
-impl Drop for ConnectionInner {
-    fn drop(&mut self) {
-        if let Some(generation) = self.slot.current() {
-            generation.forget(self.key);
         }
     }
 }

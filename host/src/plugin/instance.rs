@@ -6,10 +6,10 @@ use tokio::time::timeout_at;
 use wasmtime::Store;
 
 use super::component::{ProviderComponent, root_cause};
-use super::connection::Resolved;
 use super::engine::Engine;
 use super::guests::{Guests, NotExported};
 use super::outbound::Outbound;
+use super::spec::Resolved;
 use super::state::{DeadlinePassed, LimitPassed, State};
 use crate::contract::Error;
 

@@ -24,15 +24,16 @@ mod refusal;
 mod runtime;
 mod schema;
 mod slot;
+mod spec;
 mod state;
 mod status;
 mod watcher;
 
-pub use connection::ConnectionSpec;
 pub use host::{Host, HostError};
 pub use refusal::Refusal;
+pub use spec::ConnectionSpec;
 pub use status::{GenerationStatus, ProviderStatus};
 
+pub(crate) use connection::Connection;
 pub(crate) use guests::Guests;
-pub(crate) use host::Connection;
 pub(crate) use state::State;

@@ -11,12 +11,12 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout_at;
 use wasmtime::Store;
 
-use super::connection::Resolved;
 use super::generation::Generation;
 use super::guests::Guests;
 use super::instance::{Instance, arm, explain};
 use super::outbound::Outbound;
 use super::runtime::Runtime;
+use super::spec::Resolved;
 use super::state::{DeadlinePassed, State};
 use crate::contract::Error;
 

@@ -1,6 +1,6 @@
 //! A question for spans.
 
-use crate::contract::{self, Order, PageRequest, Predicate, Projection, TimeWindow};
+use crate::contract::{self, Field, Order, PageRequest, Predicate, Projection, TimeWindow};
 
 /// How many spans are returned when nobody says.
 const DEFAULT_LIMIT: usize = 1000;
@@ -77,13 +77,31 @@ impl SpanQuery {
         self
     }
 
+    /// What is wanted of each span, and what filters look at: the host applies them again.
+    fn with_filtered(&self, wanted: &Projection) -> Projection {
+        let mut wanted = wanted.clone();
+        if let Some(attributes) = &mut wanted.attributes {
+            for predicate in &self.predicates {
+                if let Field::Attribute(key) = &predicate.field
+                    && !attributes.contains(key)
+                {
+                    attributes.push(key.clone());
+                }
+            }
+        }
+        wanted
+    }
+
     /// The question as the contract asks it, page by page.
     pub(super) fn to_contract(&self, page: PageRequest) -> contract::SpanQuery {
         contract::SpanQuery {
             project: self.project.clone(),
             window: self.window,
             predicates: self.predicates.clone(),
-            projection: self.projection.clone(),
+            projection: self
+                .projection
+                .as_ref()
+                .map(|wanted| self.with_filtered(wanted)),
             order: self.order,
             roots_only: self.roots_only,
             accept_arrow: false,
