@@ -89,9 +89,10 @@ pub(super) async fn run(context: &Context, args: AnnotateArgs) -> anyhow::Result
     let store = provider.annotations();
     let writing = async {
         let id = store.add_annotation(&project, annotation).await?;
-        let names = [name];
-        let found = store.get_annotations(&project, &[target], Some(&names));
-        Ok::<_, roost::ProviderError>((id, found.await?))
+        let found = store
+            .get_annotations(&project, &[target], Some(&[name]))
+            .await?;
+        Ok::<_, roost::ProviderError>((id, found))
     };
     let (id, found) = context
         .terminal

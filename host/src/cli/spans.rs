@@ -251,8 +251,8 @@ mod tests {
         assert_eq!(
             strip_str(&render(&spans, Some(80))).to_string(),
             "\
-TIME (UTC)      NAME              STATUS  LATENCY  TRACE ID
-11-18 11:06:40  b7ad6b716920333…  OK       250 ms  0af7651916cd43dd8448eb211c80319c
+TIME (UTC)      NAME         STATUS  LATENCY  TRACE ID
+11-18 11:06:40  b7ad6b7169…  OK       250 ms  0af7651916cd43dd8448eb211c80319c
 "
         );
         assert_eq!(

@@ -19,7 +19,7 @@ const MESSAGE_LINES: usize = 4;
 pub(super) fn render(spans: &[Span], width: Option<usize>) -> String {
     let rows = tree::rows(spans);
     let names: Vec<String> = rows.iter().map(name).collect();
-    let layout = Layout::new(&rows, &names, width);
+    let layout = Layout::new(&rows, &names, extent(spans), width);
     let mut out = summary(spans);
     out.push('\n');
     for (row, name) in rows.iter().zip(&names) {
@@ -70,7 +70,12 @@ struct Layout {
 }
 
 impl Layout {
-    fn new(rows: &[Row<'_>], names: &[String], width: Option<usize>) -> Self {
+    fn new(
+        rows: &[Row<'_>],
+        names: &[String],
+        (start, end): (u64, u64),
+        width: Option<usize>,
+    ) -> Self {
         let widest = |widths: &mut dyn Iterator<Item = usize>| widths.max().unwrap_or(0);
         let name = widest(&mut names.iter().map(|name| text::width(name)));
         let kind = widest(&mut rows.iter().map(|row| text::width(&row.span.kind)));
@@ -86,15 +91,13 @@ impl Layout {
                 (name, bar.clamp(NARROWEST_BAR, WIDEST_BAR))
             }
         };
-        let starts = rows.iter().map(|row| row.span.start_time);
-        let ends = rows.iter().map(|row| row.span.end_time);
         Self {
             name,
             kind,
             latency,
             bar,
-            start: starts.min().unwrap_or(0),
-            end: ends.max().unwrap_or(0),
+            start,
+            end,
         }
     }
 
@@ -212,12 +215,12 @@ mod tests {
             "\
 4 spans, 1 error, 1.00 s from 2026-11-18T11:06:40.000Z
 
-✓ search      CHAIN  1.00 s  ▕█████████████████████▏  search
-✓ ├─ rewrite  CHAIN  250 ms  ▕██████               ▏  rewrite
-✗ └─ rank     CHAIN  400 ms  ▕            █████████▏  rank
+✓ search      CHAIN  1.00 s  ▕███████████████████████████▏  search
+✓ ├─ rewrite  CHAIN  250 ms  ▕███████                    ▏  rewrite
+✗ └─ rank     CHAIN  400 ms  ▕                ███████████▏  rank
        rate limited\u{fffd}[2J
        by the model
-· late        CHAIN    0 ns  ▕                  █  ▏  late
+· late        CHAIN    0 ns  ▕                        █  ▏  late
     its parent 00f067aa0ba902b7 is not in this trace
 "
         );
