@@ -51,7 +51,7 @@ pub(super) async fn run(context: &Context, args: &HealthArgs) -> anyhow::Result<
 #[derive(Debug, Default, Serialize)]
 struct Check {
     connection: String,
-    /// Unknown where the connection names none that is there.
+    /// Unknown where the connection names none and there is not exactly one.
     provider: Option<String>,
     endpoints: Vec<String>,
     reachable: bool,
@@ -69,8 +69,10 @@ impl Check {
 }
 
 async fn check(telemetry: &TelemetryManager, connection: &str) -> Check {
+    let config = telemetry.config().connections.get(connection);
     let mut check = Check {
         connection: connection.to_owned(),
+        provider: config.and_then(|config| config.provider.clone()),
         ..Check::default()
     };
     let provider = match telemetry.connection_provider(connection) {
@@ -81,7 +83,6 @@ async fn check(telemetry: &TelemetryManager, connection: &str) -> Check {
         }
     };
     check.provider = Some(provider.name().to_owned());
-    let config = telemetry.config().connections.get(connection);
     if let (Ok(info), Some(config)) = (provider.describe(), config) {
         check.endpoints = endpoint_hosts(&info, &config.provider_config);
     }

@@ -5,16 +5,15 @@ use roost::{Provider, TelemetryManager};
 
 /// A tenant's service, or a project by its name.
 #[derive(Debug, Args)]
-#[command(next_help_heading = "Scope")]
 pub(super) struct ScopeArgs {
     /// The tenant; else the configured default tenant
-    #[arg(long, short, value_name = "ID")]
+    #[arg(long, short, help_heading = "Scope", value_name = "ID")]
     tenant: Option<String>,
     /// The tenant's service; else the configured service
-    #[arg(long, short, value_name = "NAME")]
+    #[arg(long, short, help_heading = "Scope", value_name = "NAME")]
     service: Option<String>,
     /// The project as the backend calls it, instead of a tenant and a service
-    #[arg(long, short, value_name = "NAME", conflicts_with_all = ["tenant", "service"])]
+    #[arg(long, short, help_heading = "Scope", value_name = "NAME", conflicts_with_all = ["tenant", "service"])]
     project: Option<String>,
 }
 

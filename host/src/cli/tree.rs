@@ -83,19 +83,13 @@ impl<'a> Walk<'a> {
             },
         )];
         while let Some((depth, row)) = waiting.pop() {
-            let mut children = self
-                .children
-                .get(row.span.span_id.as_str())
-                .cloned()
-                .unwrap_or_default();
+            let children = self.children.remove(row.span.span_id.as_str());
+            let mut children = children.unwrap_or_default();
             // Added once, even where two spans share an id.
             children.retain(|(place, _)| self.seen.insert(*place));
-            let base = if depth < DEEPEST {
-                row.below.as_str()
-            } else {
-                row.below
-                    .get(..row.below.len().saturating_sub(3))
-                    .unwrap_or_default()
+            let base = match depth {
+                ..DEEPEST => row.below.as_str(),
+                _ => one_step_up(&row.below),
             };
             let children = children.into_iter().rev().enumerate();
             for (from_last, (_, span)) in children {
@@ -117,8 +111,17 @@ impl<'a> Walk<'a> {
     }
 }
 
+/// The lines that lead to a span, without those of the last step: three characters.
+fn one_step_up(below: &str) -> &str {
+    let last = below.char_indices().rev().nth(2);
+    last.and_then(|(start, _)| below.get(..start))
+        .unwrap_or_default()
+}
+
 #[cfg(test)]
 pub(super) mod tests {
+    #![allow(clippy::unwrap_used)]
+
     use roost::contract::StatusCode;
 
     use super::*;
@@ -192,15 +195,20 @@ pub(super) mod tests {
 
     #[test]
     fn a_trace_as_deep_as_it_is_long_is_drawn() {
-        let spans: Vec<Span> = (0..20_000_u64)
-            .map(|n| {
-                let parent = n.checked_sub(1).map(|parent| parent.to_string());
-                span(&n.to_string(), parent.as_deref(), n, 1)
-            })
-            .collect();
+        // Two children each, so that lines go on beside every step.
+        let mut spans = Vec::new();
+        let mut parent = None;
+        for n in 0..10_000 {
+            let id = n.to_string();
+            spans.push(span(&id, parent.as_deref(), n, 1));
+            spans.push(span(&format!("{id}-last"), parent.as_deref(), n + 1, 1));
+            parent = Some(id);
+        }
         let rows = rows(&spans);
-        assert_eq!(rows.len(), 20_000);
-        let deepest = rows.iter().map(|row| row.lead.chars().count()).max();
-        assert_eq!(deepest, Some(3 * DEEPEST));
+        assert_eq!(rows.len(), spans.len());
+        for (depth, id) in (0..100).map(|n| (n, n.to_string())) {
+            let row = rows.iter().find(|row| row.span.span_id == id).unwrap();
+            assert_eq!(row.lead.chars().count(), 3 * depth.min(DEEPEST), "{id}");
+        }
     }
 }
