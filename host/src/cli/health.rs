@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use clap::Args;
 use futures_util::future::join_all;
 use roost::TelemetryManager;
+use roost::contract::Error;
 use serde::Serialize;
 
 use super::arguments::OutputArgs;
@@ -97,7 +98,14 @@ async fn check(telemetry: &TelemetryManager, connection: &str) -> Check {
                 check.error = Some("the backend does not accept the credential".to_owned());
             }
         }
-        Err(error) => check.error = Some(error.to_string()),
+        Err(error) => {
+            // Only a backend that was reached can refuse the credential.
+            if matches!(error.kind(), Error::Unauthenticated(_)) {
+                check.reachable = true;
+                check.authenticated = Some(false);
+            }
+            check.error = Some(error.to_string());
+        }
     }
     check
 }
