@@ -46,6 +46,9 @@ pub enum ConnectionError {
         /// The connection.
         connection: String,
     },
+    /// There is no connection of this name.
+    #[error("roost.toml has no connection `{0}`")]
+    NotConfigured(String),
     /// A secret of the connection cannot be had.
     #[error("connection `{connection}`: secrets.{property}: {reason}")]
     Secret {
@@ -92,7 +95,6 @@ impl Connections {
         http_endpoint: Option<&str>,
         scope: Scope,
     ) -> Result<Provider, ConnectionError> {
-        let host = self.host.as_ref().ok_or(ConnectionError::NoHost)?;
         let name = config.connection_name_for(tenant);
         let connection = config
             .connection_for(tenant)
@@ -100,6 +102,30 @@ impl Connections {
                 tenant: tenant.clone(),
                 connection: name.to_owned(),
             })?;
+        self.open(name, connection, http_endpoint, scope)
+    }
+
+    /// The provider of a connection.
+    pub(super) fn named(
+        &self,
+        config: &Config,
+        name: &str,
+        scope: Scope,
+    ) -> Result<Provider, ConnectionError> {
+        let connection = config.connections.get(name);
+        let connection =
+            connection.ok_or_else(|| ConnectionError::NotConfigured(name.to_owned()))?;
+        self.open(name, connection, None, scope)
+    }
+
+    fn open(
+        &self,
+        name: &str,
+        connection: &ConnectionConfig,
+        http_endpoint: Option<&str>,
+        scope: Scope,
+    ) -> Result<Provider, ConnectionError> {
+        let host = self.host.as_ref().ok_or(ConnectionError::NoHost)?;
         let provider = match &connection.provider {
             Some(provider) => provider.clone(),
             None => only_provider(host, name)?,

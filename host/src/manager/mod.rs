@@ -230,6 +230,19 @@ impl TelemetryManager {
         Ok(provider)
     }
 
+    /// The provider of a connection by its name in `roost.toml`, in the scope of everything
+    /// its credential reaches. For operators.
+    ///
+    /// # Errors
+    ///
+    /// For a connection that is not configured, and where it names no provider that is
+    /// there.
+    pub fn connection_provider(&self, connection: &str) -> Result<Provider, TenantError> {
+        let connections = &self.inner.connections;
+        let provider = connections.named(&self.inner.config, connection, Scope::All)?;
+        Ok(provider)
+    }
+
     /// Send every span that has ended, and wait for it until `timeout`. Works on any runtime
     /// and never hangs.
     pub async fn force_flush(&self, timeout: Duration) -> FlushReport {

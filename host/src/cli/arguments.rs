@@ -1,0 +1,139 @@
+//! The command line: commands, and the options that all of them have.
+
+use std::path::PathBuf;
+
+use clap::{Args, ColorChoice, Parser, Subcommand};
+
+use super::{annotate, completions, health, inspect, projects, providers, spans, trace};
+
+const AFTER_HELP: &str = "\
+Exit codes:
+  0  it went well
+  1  it failed: the backend, a provider, or a health check that found something
+  2  the command line or the configuration is wrong
+  3  what was asked for does not exist
+  4  the backend does not accept the credential, or does not allow this
+
+Examples:
+  roost providers list
+  roost health
+  roost spans --tenant acme --since 1h --status error
+  roost trace 0af7651916cd43dd8448eb211c80319c --tenant acme";
+
+/// Ask the observability backends of LLM applications, through WebAssembly providers
+#[derive(Debug, Parser)]
+#[command(name = "roost", version, after_help = AFTER_HELP, arg_required_else_help = true)]
+pub(super) struct Cli {
+    #[command(flatten)]
+    pub(super) global: GlobalArgs,
+    #[command(subcommand)]
+    pub(super) command: Command,
+}
+
+/// What every command takes.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Global options")]
+pub(super) struct GlobalArgs {
+    /// The configuration; else ROOST_CONFIG, else roost.toml in the working folder
+    #[arg(long, global = true, value_name = "FILE")]
+    pub(super) config: Option<PathBuf>,
+    /// The plugins folder, instead of the configured one
+    #[arg(long, global = true, value_name = "FOLDER")]
+    pub(super) plugins: Option<PathBuf>,
+    /// When to use colours; auto follows the terminal and NO_COLOR
+    #[arg(long, global = true, value_name = "WHEN", default_value_t = ColorChoice::Auto)]
+    pub(super) color: ColorChoice,
+    /// Log to standard error what happens inside; twice for more, three times for all
+    #[arg(long, short, global = true, action = clap::ArgAction::Count)]
+    pub(super) verbose: u8,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Command {
+    /// Show what is in the plugins folder
+    Providers {
+        #[command(subcommand)]
+        command: ProvidersCommand,
+    },
+    /// List the projects of a tenant, or all that the credential sees
+    Projects(projects::ProjectsArgs),
+    /// List spans, newest first
+    Spans(spans::SpansArgs),
+    /// Show a trace as a tree, with when each span ran
+    Trace(trace::TraceArgs),
+    /// Say something about a span, a trace or a session
+    Annotate(annotate::AnnotateArgs),
+    /// Ask the backend of every connection how it is
+    Health(health::HealthArgs),
+    /// Write completions for a shell
+    Completions(completions::CompletionsArgs),
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum ProvidersCommand {
+    /// List the providers, and why files are refused
+    List(providers::ListArgs),
+    /// Show what a provider says of itself, and how it is configured
+    Inspect(inspect::InspectArgs),
+}
+
+/// How a command that shows data shows it.
+#[derive(Debug, Args)]
+pub(super) struct OutputArgs {
+    /// Print JSON: one object a line
+    #[arg(long)]
+    pub(super) json: bool,
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_sound() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn what_contradicts_itself_is_refused() {
+        const SPAN: &str = "b7ad6b7169203331";
+        let table = [
+            ("spans --tenant acme --project p", false),
+            ("spans --tenant acme --service routing", true),
+            ("spans --limit 0", false),
+            ("spans --since yesterday", false),
+            ("spans --kind llm --since 1h --until 10m", true),
+            ("trace 0af7", false),
+            ("trace 0AF7651916CD43DD8448EB211C80319C", true),
+            ("annotate SPAN --name good", false),
+            ("annotate SPAN --name good --score 0.5", true),
+            ("annotate SPAN --name good --score -1", true),
+            ("annotate SPAN --name good --score nan", false),
+            ("annotate SPAN --session s1 --name good --score 1", false),
+            ("annotate --session s1 --name good --score 1", true),
+            ("annotate --name good --score 1", false),
+            ("annotate SPAN --label ok", false),
+            ("annotate SPAN --name n --label ok --metadata [1]", false),
+            ("annotate SPAN --name n --label ok --metadata {}", true),
+            ("completions zsh", true),
+            ("completions cmd.exe", false),
+        ];
+        for (line, taken) in table {
+            let line = line.replace("SPAN", SPAN);
+            let parsed = Cli::try_parse_from(["roost"].into_iter().chain(line.split(' ')));
+            assert_eq!(parsed.is_ok(), taken, "{line}: {parsed:?}");
+        }
+    }
+
+    #[test]
+    fn global_options_stand_before_and_behind_the_command() {
+        for line in ["roost --plugins p health", "roost health --plugins p"] {
+            let cli = Cli::try_parse_from(line.split(' ')).unwrap();
+            assert_eq!(cli.global.plugins.unwrap(), PathBuf::from("p"));
+        }
+    }
+}
