@@ -99,8 +99,7 @@ async fn an_interface_that_is_not_exported_is_unsupported() -> Result<()> {
     let error = provider.projects().list_projects().await.unwrap_err();
     assert_eq!(
         error.to_string(),
-        "echo: list-projects for tenant `-`: unsupported: the provider does not export \
-         project-store"
+        "echo: list-projects: unsupported: the provider does not export project-store"
     );
     Ok(())
 }
@@ -204,7 +203,7 @@ async fn the_folder_is_watched() -> Result<()> {
         .unwrap_err();
     assert_eq!(
         gone.to_string(),
-        "echo: get-spans for tenant `-`: unavailable: there is no echo.wasm in the plugins folder"
+        "echo: get-spans: unavailable: there is no echo.wasm in the plugins folder"
     );
     Ok(())
 }

@@ -36,7 +36,7 @@ impl Config {
     ) -> Result<Self, ConfigError> {
         let named = env(CONFIG_VARIABLE).filter(|path| !path.is_empty());
         let found = match (path, named) {
-            (Some(path), _) => Some((folder.join(path), "the caller")),
+            (Some(path), _) => Some((folder.join(path), "the command or its caller")),
             (None, Some(path)) => Some((folder.join(path), CONFIG_VARIABLE)),
             (None, None) => Some((folder.join(CONFIG_FILE), "default"))
                 .filter(|(path, _)| path.try_exists().unwrap_or(true)),

@@ -6,6 +6,9 @@ use std::sync::Arc;
 
 use super::Error;
 
+/// Stands for the tenant in a call that is made for none.
+pub(crate) const NO_TENANT: &str = "-";
+
 /// What a call to a provider ended in.
 ///
 /// [`kind`](Self::kind) is the contract's error, unchanged where the provider answered
@@ -80,7 +83,11 @@ impl fmt::Display for ProviderError {
             operation,
             kind,
         } = self;
-        write!(f, "{provider}: {operation} for tenant `{tenant}`: ")?;
+        write!(f, "{provider}: {operation}")?;
+        if &**tenant != NO_TENANT {
+            write!(f, " for tenant `{tenant}`")?;
+        }
+        f.write_str(": ")?;
         describe(kind, f)
     }
 }

@@ -30,6 +30,8 @@ pub use bindings::roost::telemetry::types::{
 pub use capability::Capability;
 pub use error::ProviderError;
 
+pub(crate) use error::NO_TENANT;
+
 pub(crate) use bindings::exports::roost::telemetry as guest;
 
 /// The version of the contract this host speaks: `major.minor.patch`. It loads every

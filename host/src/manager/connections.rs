@@ -156,9 +156,14 @@ impl Connections {
     }
 }
 
-/// The provider of a connection that names none.
+/// The provider of a connection that names none: the only one that serves, or, while none
+/// does, the only file.
 fn only_provider(host: &Host, connection: &str) -> Result<String, ConnectionError> {
-    let mut found: Vec<String> = host.providers().into_iter().map(|p| p.name).collect();
+    let mut providers = host.providers();
+    if providers.iter().any(|p| p.generation.is_some()) {
+        providers.retain(|p| p.generation.is_some());
+    }
+    let mut found: Vec<String> = providers.into_iter().map(|p| p.name).collect();
     match (found.pop(), found.is_empty()) {
         (Some(only), true) => Ok(only),
         (None, _) => Err(ConnectionError::NoProvider {

@@ -1,12 +1,10 @@
 //! Runs providers: loads components from a folder, swaps them while calls run, and
 //! fences each one in.
 //!
-//! [`Host`] owns the engine and watches the folder. A file becomes a [`Generation`] once
+//! [`Host`] owns the engine and watches the folder. A file becomes a *generation* once
 //! it is compiled, its contract is checked and it has described itself; only then does
 //! one pointer move, and the generation before it ends with its last call. Calls run on
 //! warm instances that tenants of one connection share.
-//!
-//! [`Generation`]: generation::Generation
 
 mod component;
 mod connection;

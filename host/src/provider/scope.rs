@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::config::{ProjectNames, TenantId};
-use crate::contract::Error;
+use crate::contract::{Error, NO_TENANT};
 
 /// Whose data a handle reaches. A project's name is a tenant's name and a service's, so
 /// the name alone tells whose it is.
@@ -50,10 +50,10 @@ impl Scope {
         )))
     }
 
-    /// The tenant's id, or `-` for all.
+    /// The tenant's id, or what stands for none.
     pub(super) fn label(&self) -> Arc<str> {
         match self {
-            Self::All => "-".into(),
+            Self::All => NO_TENANT.into(),
             Self::Tenant { tenant, .. } => tenant.as_str().into(),
         }
     }

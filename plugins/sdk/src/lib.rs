@@ -5,7 +5,7 @@
 //! contract's [`types`] and what a provider may import), so that the provider's own macro
 //! call names just its exports:
 //!
-//! ```ignore
+//! ```text
 //! wit_bindgen::generate!({
 //!     path: "wit",
 //!     inline: "
