@@ -13,6 +13,7 @@ mod guests;
 mod names;
 mod phoenix;
 mod ports;
+mod program;
 mod python;
 
 pub use eventually::eventually;
@@ -20,6 +21,7 @@ pub use folder::PluginFolder;
 pub use guests::{core_module, echo, echo_next, other_contract, phoenix_provider};
 pub use names::{span_id, trace_id, unique};
 pub use phoenix::Phoenix;
+pub use program::{Ran, roost};
 
 use std::path::{Path, PathBuf};
 

@@ -6,6 +6,7 @@
 
 mod annotations;
 mod auth;
+mod command_line;
 mod hot_reload;
 mod official_client;
 mod outage;

@@ -1,0 +1,59 @@
+//! The program `roost`, as a shell runs it.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, ensure};
+use tokio::process::Command;
+
+/// What a run of the program left.
+#[derive(Debug)]
+pub struct Ran {
+    /// Its exit code.
+    pub code: i32,
+    /// Its standard output.
+    pub stdout: String,
+    /// Its standard error.
+    pub stderr: String,
+}
+
+impl Ran {
+    /// The JSON values it printed, one a line.
+    ///
+    /// # Errors
+    /// When a line is no JSON.
+    pub fn json(&self) -> Result<Vec<serde_json::Value>> {
+        let lines = self.stdout.lines();
+        Ok(lines.map(serde_json::from_str).collect::<Result<_, _>>()?)
+    }
+}
+
+/// Run `roost` with these arguments in a folder, whose `roost.toml` it finds.
+///
+/// # Errors
+/// When it is not built.
+pub async fn roost(folder: &Path, arguments: &[&str]) -> Result<Ran> {
+    let output = Command::new(program()?)
+        .args(arguments)
+        .current_dir(folder)
+        .kill_on_drop(true)
+        .output()
+        .await?;
+    Ok(Ran {
+        code: output.status.code().context("it was ended by a signal")?,
+        stdout: String::from_utf8(output.stdout)?,
+        stderr: String::from_utf8(output.stderr)?,
+    })
+}
+
+/// The program of this build: tests lie in `deps`, beside which programs are.
+fn program() -> Result<PathBuf> {
+    let test = std::env::current_exe()?;
+    let folder = test.parent().and_then(Path::parent);
+    let program = folder.context("a test without a folder")?.join("roost");
+    ensure!(
+        program.exists(),
+        "{} is not built: run `cargo build`, or the tests of the whole workspace",
+        program.display()
+    );
+    Ok(program)
+}
