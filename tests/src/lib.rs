@@ -15,6 +15,7 @@ mod phoenix;
 mod ports;
 mod program;
 mod python;
+mod scripted;
 
 pub use eventually::eventually;
 pub use folder::PluginFolder;
@@ -22,6 +23,7 @@ pub use guests::{core_module, echo, echo_next, other_contract, phoenix_provider}
 pub use names::{span_id, trace_id, unique};
 pub use phoenix::Phoenix;
 pub use program::{Ran, roost};
+pub use scripted::Scripted;
 
 use std::path::{Path, PathBuf};
 

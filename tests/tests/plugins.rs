@@ -13,7 +13,8 @@ use roost::contract::{AttributeValue, Capability, Error, Span, SpanRef, TimeWind
 use roost::plugin::{ConnectionSpec, Host, ProviderStatus, Refusal};
 use roost::provider::{Provider, Scope, SpanQuery};
 use roost_tests::{
-    PluginFolder, core_module, echo, echo_next, eventually, other_contract, span_id, trace_id,
+    PluginFolder, Scripted, core_module, echo, echo_next, eventually, other_contract, span_id,
+    trace_id,
 };
 use serde_json::{Map, Value, json};
 
@@ -458,4 +459,67 @@ async fn a_missing_folder_is_an_error_that_names_it() {
         "{message}"
     );
     assert!(message.contains("ROOST_PLUGINS"), "{message}");
+}
+
+/// The status that the provider was answered, asking for `url`.
+async fn status_of(provider: &Provider, url: &str) -> Result<u16> {
+    let project = format!("forbidden:{url}");
+    let error = provider
+        .traces()
+        .get_spans(&query(&project))
+        .await
+        .unwrap_err();
+    match error.kind() {
+        Error::Backend(failure) => Ok(failure.status),
+        _ => Err(error.into()),
+    }
+}
+
+#[tokio::test]
+async fn a_request_that_is_safe_to_repeat_is_repeated() -> Result<()> {
+    let (_folder, host) = with_echo().await?;
+    let cases: [(&[&str], u16, usize); 5] = [
+        (&["", "503 Service Unavailable"], 200, 3),
+        (&["429 Too Many Requests\r\nretry-after: 0"], 200, 2),
+        (
+            &["502 Bad Gateway", "504 Gateway Timeout", "503 No"],
+            503,
+            3,
+        ),
+        (&["429 Too Many Requests\r\nretry-after: 3600"], 429, 1),
+        (&["500 Internal Server Error"], 500, 1),
+    ];
+    for (answers, status, requests) in cases {
+        let server = Scripted::start(answers).await?;
+        let config = json!({ "endpoint": server.address() });
+        let provider = Provider::connect(&host, spec(config), Scope::All);
+        assert_eq!(
+            status_of(&provider, server.address()).await?,
+            status,
+            "{answers:?}"
+        );
+        assert_eq!(server.seen().len(), requests, "{answers:?}");
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_secret_goes_to_the_endpoints_and_nowhere_else() -> Result<()> {
+    let (_folder, host) = with_echo().await?;
+    let elsewhere = Scripted::start(&[]).await?;
+    let endpoint =
+        Scripted::start(&["200 OK", "302 Found\r\nlocation: http://127.0.0.1:9/"]).await?;
+    let mut spec = spec(json!({ "endpoint": endpoint.address() }));
+    spec.secrets = [("token".to_owned(), Secret::from("sk-very-secret"))].into();
+    spec.allow_hosts = vec![elsewhere.address().to_owned()];
+    let provider = Provider::connect(&host, spec, Scope::All);
+
+    assert_eq!(status_of(&provider, endpoint.address()).await?, 200);
+    assert_eq!(status_of(&provider, elsewhere.address()).await?, 200);
+    let bearer = "authorization: bearer sk-very-secret";
+    assert!(endpoint.seen()[0].contains(bearer), "{:?}", endpoint.seen());
+    assert!(!elsewhere.seen()[0].contains("sk-very-secret"));
+    // A redirect is the guest's to follow, past the policy.
+    assert_eq!(status_of(&provider, endpoint.address()).await?, 302);
+    Ok(())
 }

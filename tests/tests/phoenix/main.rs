@@ -8,6 +8,7 @@ mod annotations;
 mod auth;
 mod command_line;
 mod hot_reload;
+mod manager;
 mod official_client;
 mod outage;
 mod projects;
