@@ -43,7 +43,7 @@ pub struct TelemetryConfig {
     pub tenant_service_template: String,
     /// How many tenants are remembered at once. 1 to 1,000,000; default 100.
     pub max_cached_tenants: usize,
-    /// How long an unused tenant is remembered. Seconds, 1 to 31,536,000; default 3,600.
+    /// How long a tenant is remembered before it is looked up anew. Seconds, 1 to 31,536,000; default 3,600.
     pub tenant_cache_ttl_seconds: u64,
     /// Whether spans leave the process. Default true.
     pub otlp_enabled: bool,
