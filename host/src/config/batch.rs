@@ -9,7 +9,8 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct BatchExportConfig {
-    /// How many ended spans wait or are being sent at most, over all tenants. 1 to 10,000,000; default 2,048.
+    /// How many ended spans wait or are being sent at most, over all tenants. 1 to
+    /// 10,000,000; default 2,048.
     pub max_queue_size: usize,
     /// How many spans go out in one request at most. 1 to `max_queue_size`; default 512.
     pub max_export_batch_size: usize,
