@@ -14,7 +14,7 @@ mod trace;
 
 use std::io;
 use std::process::ExitCode;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 use clap::Parser;
@@ -50,20 +50,37 @@ fn main() -> ExitCode {
 
 fn run(args: &Args, screen: &Screen) -> Result<ExitCode> {
     let runtime = Runtime::new().context("the async runtime cannot start")?;
-    let code = runtime.block_on(async {
-        tokio::select! {
-            biased;
-            // What the steps have made goes with them.
-            _ = ctrl_c() => {
-                screen.interrupted();
-                Ok(ExitCode::from(INTERRUPTED))
-            }
-            shown = steps::show(screen, args.keep) => shown.map(|()| ExitCode::SUCCESS),
-        }
-    });
+    let code = runtime.block_on(perform(screen, args.keep));
     // A component that is being compiled is not waited for.
     runtime.shutdown_timeout(Duration::ZERO);
     code
+}
+
+async fn perform(screen: &Screen, keep: bool) -> Result<ExitCode> {
+    let began = Instant::now();
+    let Some(stage) = until_interrupted(steps::show(screen, keep)).await? else {
+        screen.interrupted();
+        return Ok(ExitCode::from(INTERRUPTED));
+    };
+    let took = began.elapsed();
+    if keep {
+        ctrl_c().await?;
+    }
+    let Some(()) = until_interrupted(steps::end(screen, stage)).await? else {
+        screen.interrupted();
+        return Ok(ExitCode::from(INTERRUPTED));
+    };
+    screen.done(format!("all of it took {}", screen::duration(took)))?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// `None` when Ctrl-C came first; what `work` has made went with it.
+async fn until_interrupted<T>(work: impl Future<Output = Result<T>>) -> Result<Option<T>> {
+    tokio::select! {
+        biased;
+        _ = ctrl_c() => Ok(None),
+        done = work => done.map(Some),
+    }
 }
 
 fn is_broken_pipe(error: &anyhow::Error) -> bool {

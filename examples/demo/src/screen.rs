@@ -45,6 +45,11 @@ impl Screen {
         }
     }
 
+    /// What all of it is about.
+    pub(crate) fn title(&self, title: &str) -> io::Result<()> {
+        write(&format!("\n    {}", paint(BOLD, title)))
+    }
+
     /// Begin a step.
     pub(crate) fn step(&self, title: &str) -> io::Result<()> {
         let number = self.steps.get() + 1;
@@ -53,7 +58,7 @@ impl Screen {
         write(&format!("\n{number}  {}", paint(BOLD, title)))
     }
 
-    /// A line of a step, or several.
+    /// Lines of a step.
     pub(crate) fn say(&self, text: impl AsRef<str>) -> io::Result<()> {
         text.as_ref()
             .lines()
@@ -100,8 +105,8 @@ impl Screen {
     pub(crate) fn interrupted(&self) {
         let _ = writeln!(
             anstream::stderr(),
-            "\n    {} stopping Phoenix and removing its folder",
-            paint(DIM, "Ctrl-C:")
+            "\n    {} Phoenix is stopped, and its folder is removed",
+            paint(BAD, "Ctrl-C:")
         );
     }
 }

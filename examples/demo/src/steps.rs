@@ -10,13 +10,12 @@ use roost::contract::{
 };
 use roost::provider::SpanQuery;
 use roost_tests::{Phoenix, eventually, phoenix_provider};
-use tokio::signal::ctrl_c;
 
 use crate::agent::{SPANS_PER_QUESTION, TENANTS, Tenant, answer_all};
 use crate::screen::{BAD, BOLD, DIM, GOOD, Screen, duration, paint};
 use crate::stage::Stage;
 use crate::swaps;
-use crate::table::table;
+use crate::table::{cut, table};
 use crate::trace;
 
 /// How long another process may take for what usually takes a moment.
@@ -30,13 +29,14 @@ struct Failed {
     spans: Vec<Span>,
 }
 
-/// Show everything; with `keep`, wait for Ctrl-C before it is taken down.
-pub(crate) async fn show(screen: &Screen, keep: bool) -> Result<()> {
-    let began = Instant::now();
+/// Show everything, and hand back what it was shown on.
+pub(crate) async fn show(screen: &Screen, keep: bool) -> Result<Stage> {
+    screen.title("Roost: one telemetry API for many tenants, a WebAssembly provider a backend")?;
     let component = fs::read(phoenix_provider()?)?;
     let stage = start(screen).await?;
     drop_in(screen, &stage, &component).await?;
     let traces = send(screen, &stage).await?;
+    screen.step("Each tenant reads its own spans back")?;
     for tenant in &TENANTS {
         list(screen, &stage, tenant).await?;
     }
@@ -46,10 +46,25 @@ pub(crate) async fn show(screen: &Screen, keep: bool) -> Result<()> {
     fence(screen, &stage).await?;
     count(screen, &stage)?;
     say_where(screen, &stage, &failed, keep).await?;
-    if keep {
-        ctrl_c().await?;
-    }
-    end(screen, stage, began).await
+    Ok(stage)
+}
+
+/// Take everything down.
+pub(crate) async fn end(screen: &Screen, stage: Stage) -> Result<()> {
+    screen.step("The end")?;
+    let report = stage.telemetry.shutdown(SOON).await;
+    ensure!(
+        report.is_complete(),
+        "spans were lost at the end: {report:?}"
+    );
+    let folder = stage.folder().to_owned();
+    drop(stage);
+    ensure!(!folder.exists(), "{} is still there", folder.display());
+    screen.done(format!(
+        "Phoenix is stopped, and {} is removed",
+        folder.display()
+    ))?;
+    Ok(())
 }
 
 async fn start(screen: &Screen) -> Result<Stage> {
@@ -151,7 +166,6 @@ async fn send(screen: &Screen, stage: &Stage) -> Result<[Vec<String>; 3]> {
 }
 
 async fn list(screen: &Screen, stage: &Stage, tenant: &Tenant) -> Result<()> {
-    screen.step(&format!("What {} reads back", tenant.id))?;
     let provider = stage.provider(tenant.id)?;
     let project = stage.project(tenant.id)?;
     let query = SpanQuery::new(project.as_str(), TimeWindow::all()).order_by(Order {
@@ -165,7 +179,8 @@ async fn list(screen: &Screen, stage: &Stage, tenant: &Tenant) -> Result<()> {
         Ok(spans)
     })
     .await?;
-    screen.say(paint(DIM, format_args!("project {project}")))?;
+    let project = paint(DIM, format_args!("project {project}"));
+    screen.say(format!("\n{}  {project}", paint(BOLD, tenant.id)))?;
     let rows: Vec<_> = spans.iter().map(row).collect();
     screen.say(table(
         ["SPAN", "KIND", "SESSION", "TOOK", "TOKENS", "INPUT"],
@@ -186,7 +201,7 @@ fn row(span: &Span) -> [String; 6] {
         text(span, "session.id"),
         format!("{:>7}", duration(took)),
         format!("{:>6}", text(span, "llm.token_count.total")),
-        text(span, "input.value").chars().take(26).collect(),
+        cut(&text(span, "input.value"), 27),
     ]
 }
 
@@ -326,23 +341,5 @@ async fn say_where(screen: &Screen, stage: &Stage, failed: &Failed, keep: bool) 
             "gone in a moment; `make demo ARGS=--keep` lets you look",
         ))?;
     }
-    Ok(())
-}
-
-async fn end(screen: &Screen, stage: Stage, began: Instant) -> Result<()> {
-    screen.step("The end")?;
-    let report = stage.telemetry.shutdown(SOON).await;
-    ensure!(
-        report.is_complete(),
-        "spans were lost at the end: {report:?}"
-    );
-    let folder = stage.folder().to_owned();
-    drop(stage);
-    ensure!(!folder.exists(), "{} is still there", folder.display());
-    screen.done(format!(
-        "Phoenix is stopped and {} removed",
-        folder.display()
-    ))?;
-    screen.done(format!("all of this took {}", duration(began.elapsed())))?;
     Ok(())
 }

@@ -52,7 +52,7 @@ impl Drawing<'_> {
             if span.status == StatusCode::Error {
                 let message = paint(BAD, &span.status_message);
                 let goes_on = spans.iter().any(|child| is_child(child, span));
-                let line = if goes_on { "│  " } else { "   " };
+                let line = if goes_on { "│  " } else { "" };
                 self.lines.push(format!("{indent}{line}{message}"));
             }
             self.below(Some(&span.span_id), &indent);
