@@ -13,7 +13,7 @@ guests := --package roost-phoenix --package roost-echo
 setup: host-tools venv plugins guests ## Get what is missing: wasm target, Python environment, providers
 
 demo: setup ## Show it: a real Phoenix, three tenants, a provider swapped while it reads
-	cargo run --quiet --package roost-demo
+	cargo run --bin roost-demo -- $(ARGS)
 
 test: setup lint docs ## Prove it: formatting, lints, documentation, contract, all tests
 	cargo test --workspace
