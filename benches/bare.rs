@@ -10,6 +10,9 @@ use wasmtime::{
     Cache, CacheConfig, Config, Engine, InstanceAllocationStrategy, PoolingAllocationConfig, Store,
 };
 use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
+use wasmtime_wasi_http::{
+    Error, RequestOptions, WasiBody, WasiHttpCtx, WasiHttpCtxView, WasiHttpHooks, WasiHttpView,
+};
 
 use bindings::exports::roost::telemetry::telemetry_provider::{Guest, GuestIndices};
 pub(crate) use bindings::roost::telemetry::types::Attribute;
@@ -23,6 +26,7 @@ mod bindings {
         with: {
             "wasi:cli": wasmtime_wasi::p2::bindings::cli,
             "wasi:clocks": wasmtime_wasi::p2::bindings::clocks,
+            "wasi:http": wasmtime_wasi_http::p2::bindings::http,
             "wasi:io": wasmtime_wasi::p2::bindings::io,
             "wasi:random": wasmtime_wasi::p2::bindings::random,
         },
@@ -58,8 +62,7 @@ impl Prepared {
     pub(crate) fn new(engine: &Engine, component: &Component) -> Result<Self> {
         let mut linker = Linker::new(engine);
         wasmtime_wasi::p2::add_to_linker_async(&mut linker)?;
-        // What is compared here sends no request.
-        linker.define_unknown_imports_as_traps(component)?;
+        wasmtime_wasi_http::p2::add_only_http_to_linker_async(&mut linker)?;
         let pre = linker.instantiate_pre(component)?;
         Ok(Self {
             engine: engine.clone(),
@@ -85,7 +88,6 @@ pub(crate) struct Instance {
 }
 
 impl Instance {
-    #[expect(clippy::ptr_arg, reason = "the generated function wants it so")]
     pub(crate) async fn initialize(&mut self, config: &String) -> Result<()> {
         let initialized = self.guest.call_initialize(&mut self.store, config).await?;
         Ok(initialized?)
@@ -108,6 +110,8 @@ impl Instance {
 pub(crate) struct State {
     table: ResourceTable,
     wasi: WasiCtx,
+    http: WasiHttpCtx,
+    network: NoNetwork,
 }
 
 impl WasiView for State {
@@ -116,5 +120,32 @@ impl WasiView for State {
             ctx: &mut self.wasi,
             table: &mut self.table,
         }
+    }
+}
+
+impl WasiHttpView for State {
+    fn http(&mut self) -> WasiHttpCtxView<'_> {
+        WasiHttpCtxView {
+            ctx: &mut self.http,
+            table: &mut self.table,
+            hooks: &mut self.network,
+        }
+    }
+}
+
+/// What runs on this side sends nothing.
+#[derive(Default)]
+struct NoNetwork;
+
+type Outcome<T> = Box<dyn Future<Output = Result<T, Error>> + Send>;
+
+impl WasiHttpHooks for NoNetwork {
+    fn send_request(
+        &mut self,
+        _request: http::Request<WasiBody>,
+        _options: Option<RequestOptions>,
+        _response_error: Outcome<()>,
+    ) -> Outcome<(http::Response<WasiBody>, Outcome<()>)> {
+        Box::new(async { Err(Error::HttpRequestDenied) })
     }
 }

@@ -60,8 +60,8 @@ pub(crate) fn compare(report: &mut Report, runtime: &Runtime) -> Result<()> {
     );
     report.compare(
         Comparison {
-            name: "the same fresh instance",
-            baseline: "wasmtime, instantiate and drop",
+            name: "the same, beside its beginning",
+            baseline: "wasmtime, instantiate, drop",
             target: Target::None,
             turn: 20,
             samples: 100,

@@ -41,7 +41,7 @@ pub(crate) fn compare(report: &mut Report, runtime: &Runtime) -> Result<()> {
     report.compare(
         Comparison {
             name: "a host starts, its provider compiled before",
-            baseline: "wasmtime: an engine, the component, linked",
+            baseline: "wasmtime, an engine, the component, linked",
             target: Target::None,
             turn: 1,
             samples: 50,
@@ -63,7 +63,7 @@ pub(crate) fn compare(report: &mut Report, runtime: &Runtime) -> Result<()> {
     );
     report.compare(
         Comparison {
-            name: "the same start",
+            name: "the same, beside the component",
             baseline: "wasmtime, the component alone",
             target: Target::None,
             turn: 1,

@@ -120,7 +120,7 @@ impl Report {
     /// Print the table of `BENCHMARKS.md`.
     pub(crate) fn print(self) {
         self.criterion.final_summary();
-        println!("| what | with Roost | without | | ratio | more | target |");
+        println!("\n| what | with Roost | without | | ratio | more | target |");
         println!("|---|--:|--:|---|--:|--:|---|");
         for row in &self.rows {
             println!("{}", row.line());
@@ -136,11 +136,8 @@ impl Row {
         let more = self.median(|sample| sample.roost - sample.baseline);
         let (target, met) = match self.target {
             Target::None => (String::new(), None),
-            Target::More(most) => {
-                let most = nanoseconds(most);
-                (format!("{} more", time(most)), Some(more <= most))
-            }
-            Target::Times(most) => (format!("{most:.2} times"), Some(ratio <= most)),
+            Target::More(most) => (format!("{most:?} more"), Some(more <= nanoseconds(most))),
+            Target::Times(most) => (format!("{most} times"), Some(ratio <= most)),
         };
         let verdict = match met {
             None => "",

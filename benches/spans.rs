@@ -24,6 +24,7 @@ pub(crate) fn compare(report: &mut Report, runtime: &Runtime) -> Result<()> {
     let phoenix = runtime.block_on(Phoenix::start())?;
     let service = runtime.block_on(Service::start(phoenix.http_endpoint(), ""))?;
     let reader = Reader::new(phoenix.http_endpoint(), &service.project()?)?;
+    eprintln!("Phoenix stores {SPANS} spans; it takes its time");
     runtime.block_on(write(&service))?;
     runtime.block_on(both_read_the_same(&service, &reader))?;
     report.compare(
@@ -32,7 +33,7 @@ pub(crate) fn compare(report: &mut Report, runtime: &Runtime) -> Result<()> {
             baseline: "reqwest and serde",
             target: Target::Times(1.15),
             turn: 1,
-            samples: 30,
+            samples: 60,
             time: Duration::from_secs(30),
         },
         with_roost(runtime, &service)?,
@@ -40,6 +41,7 @@ pub(crate) fn compare(report: &mut Report, runtime: &Runtime) -> Result<()> {
     );
 
     let answer = runtime.block_on(reader.answer())?;
+    eprintln!("its answer has {} KiB", answer.len() / 1024);
     let replay = Replay::start("application/json", &answer)?;
     let service = runtime.block_on(Service::start(replay.endpoint(), ""))?;
     let reader = Reader::new(replay.endpoint(), &service.project()?)?;
