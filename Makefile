@@ -19,7 +19,7 @@ test: setup lint docs ## Prove it: formatting, lints, documentation, contract, a
 	cargo test --workspace
 
 bench: setup ## Measure it, beside the same done natively
-	cargo bench --workspace --bench '*'
+	cargo bench --package roost-benches
 
 plugins: wasm-target ## Build the providers into plugins/
 	scripts/guest.sh roost-phoenix plugins/phoenix.wasm
