@@ -99,7 +99,7 @@ async fn read(provider: &Provider, query: &SpanQuery) -> Result<Vec<Span>, Provi
 async fn both_read_the_same(service: &Service, reader: &Reader) -> Result<()> {
     let spans = read(&service.provider()?, &query(service)?).await?;
     ensure!(spans.len() == SPANS, "{} spans", spans.len());
-    ensure!(spans.iter().all(|span| span.attributes.len() >= 15));
+    ensure!(spans.iter().all(|span| span.attributes.len() == 22));
     ensure!(spans == reader.get_spans().await?, "the spans differ");
     Ok(())
 }
