@@ -12,8 +12,11 @@ guests := --package roost-phoenix --package roost-echo
 
 setup: host-tools venv plugins guests ## Get what is missing: wasm target, Python environment, providers
 
+# Beside a test, cargo builds the demo with what `make test` needs; alone, with a little
+# less, and much would be built twice.
 demo: setup ## Show it: a real Phoenix, three tenants, a provider swapped while it reads
-	cargo run --bin roost-demo -- $(ARGS)
+	cargo build --bin roost-demo --test config
+	@$${CARGO_TARGET_DIR:-target}/debug/roost-demo $(ARGS)
 
 test: setup lint docs ## Prove it: formatting, lints, documentation, contract, all tests
 	cargo test --workspace

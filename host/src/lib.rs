@@ -54,3 +54,12 @@ pub use contract::ProviderError;
 pub use manager::{TelemetryManager, global, init, reset};
 pub use plugin::Host;
 pub use provider::Provider;
+
+/// The blocks of the pages compile.
+#[cfg(doctest)]
+mod pages {
+    #[doc = include_str!("../../docs/embed.md")]
+    mod embed {}
+    #[doc = include_str!("../../docs/hot-reload.md")]
+    mod hot_reload {}
+}
