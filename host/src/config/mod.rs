@@ -83,4 +83,13 @@ impl Config {
     pub fn connection_for(&self, tenant: &TenantId) -> Option<&ConnectionConfig> {
         self.connections.get(self.connection_name_for(tenant))
     }
+
+    /// Whether somebody said where spans go. Otherwise a provider's own endpoint wins.
+    pub(crate) fn names_otlp_endpoint(&self) -> bool {
+        self.telemetry.otlp_endpoint != telemetry::DEFAULT_OTLP_ENDPOINT
+            || !matches!(
+                self.origin.place("telemetry.otlp_endpoint"),
+                Place::Application
+            )
+    }
 }

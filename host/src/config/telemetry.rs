@@ -11,7 +11,7 @@ use super::project::{InvalidTemplate, ProjectNameError, ProjectNames};
 use super::{BatchExportConfig, TelemetryLevel, TenantId};
 
 /// Where spans go when nobody says.
-const DEFAULT_OTLP_ENDPOINT: &str = "localhost:4317";
+pub(super) const DEFAULT_OTLP_ENDPOINT: &str = "localhost:4317";
 
 /// `[telemetry]`: what is traced, under which names, and where it goes.
 ///
@@ -146,11 +146,6 @@ impl TelemetryConfig {
     /// It is no endpoint, or it says `http` where TLS is asked for.
     pub fn otlp_url(&self) -> Result<Url, InvalidEndpoint> {
         endpoint::otlp(&self.otlp_endpoint, self.otlp_use_tls)
-    }
-
-    /// Whether nobody said where spans go. A provider's own endpoint then wins.
-    pub(crate) fn otlp_endpoint_is_default(&self) -> bool {
-        self.otlp_endpoint == DEFAULT_OTLP_ENDPOINT
     }
 
     /// `tenant_cache_ttl_seconds` as a duration.

@@ -63,6 +63,11 @@ impl ProviderError {
         &self.kind
     }
 
+    /// Whether some items of a batch were taken.
+    pub(crate) fn is_partial(&self) -> bool {
+        matches!(self.kind, Error::Partial(_))
+    }
+
     /// Whether the same call may succeed later without a change of its arguments.
     #[must_use]
     pub fn is_transient(&self) -> bool {

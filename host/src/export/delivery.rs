@@ -2,7 +2,8 @@
 //! request through.
 //!
 //! Batches run beside each other, and so do the requests of a batch, so an endpoint that does
-//! not answer delays only the spans that go there. What bounds it all is the queue.
+//! not answer delays only the spans that go there. What bounds it all is the queue, which all share:
+//! while an endpoint is away, its spans take room from the others'.
 
 use std::collections::HashMap;
 use std::sync::Arc;

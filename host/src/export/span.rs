@@ -63,8 +63,12 @@ impl RecordingSpan {
         let kind = builder.span_kind.unwrap_or(SpanKind::Internal);
         let start = builder.start_time.unwrap_or_else(SystemTime::now);
         let mut encoder = SpanEncoder::new(&context, parent, &kind, start);
+        let mut session = session;
         for attribute in builder.attributes.iter().flatten() {
-            encoder.attribute(attribute);
+            match session_of(attribute) {
+                Some(id) => session = Some(id),
+                None => encoder.attribute(attribute),
+            }
         }
         for event in builder.events.iter().flatten() {
             encoder.event(&event.name, event.timestamp, &event.attributes);
@@ -110,7 +114,10 @@ impl Span for RecordingSpan {
 
     fn set_attribute(&mut self, attribute: KeyValue) {
         if let Some(open) = &mut self.open {
-            open.encoder.attribute(&attribute);
+            match session_of(&attribute) {
+                Some(id) => open.session = Some(id),
+                None => open.encoder.attribute(&attribute),
+            }
         }
     }
 
@@ -156,6 +163,12 @@ impl Drop for RecordingSpan {
             self.end();
         }
     }
+}
+
+/// The session that an attribute puts a span into. It is no plain attribute: what is written
+/// in its place is the destination's to say, so that no two projects meet in a session.
+fn session_of(attribute: &KeyValue) -> Option<Arc<str>> {
+    (attribute.key.as_str() == "session.id").then(|| attribute.value.as_str().into())
 }
 
 thread_local! {

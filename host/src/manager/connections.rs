@@ -1,6 +1,7 @@
 //! Which connection a tenant has, and the providers behind them.
 
 use std::collections::{BTreeMap, HashMap};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use serde_json::Value;
@@ -65,6 +66,7 @@ pub enum ConnectionError {
 pub(super) struct Connections {
     host: Option<Host>,
     open: Mutex<HashMap<Key, Provider>>,
+    had_provider: AtomicBool,
 }
 
 /// What tells connections apart: the name, and what a project sets differently.
@@ -80,6 +82,7 @@ impl Connections {
         Self {
             host,
             open: Mutex::default(),
+            had_provider: AtomicBool::new(false),
         }
     }
 
@@ -151,8 +154,14 @@ impl Connections {
         let named = config
             .connection_for(tenant)
             .is_some_and(|connection| connection.provider.is_some());
-        let host = self.host.as_ref();
-        host.is_some_and(|host| named || !host.providers().is_empty())
+        let Some(host) = &self.host else {
+            return false;
+        };
+        if named || !host.providers().is_empty() {
+            self.had_provider.store(true, Ordering::Relaxed);
+        }
+        // A provider that is away for a moment must not send its spans elsewhere.
+        self.had_provider.load(Ordering::Relaxed)
     }
 }
 

@@ -9,6 +9,7 @@ use opentelemetry::{KeyValue, StringValue};
 use super::ProjectOverrides;
 use super::connections::{ConnectionError, Connections};
 use super::error::TenantError;
+use super::foreign::ForeignTraces;
 use super::projects::ProjectCache;
 use crate::config::{Config, ProjectNameError, ProjectNames, TenantId};
 use crate::export::{Pipeline, Project};
@@ -23,6 +24,7 @@ pub(super) struct Inner {
     pub(super) pipeline: OnceLock<Pipeline>,
     pub(super) cache: ProjectCache,
     pub(super) overrides: Mutex<HashMap<(TenantId, String), ProjectOverrides>>,
+    pub(super) foreign_traces: ForeignTraces,
     pub(super) environment: StringValue,
     pub(super) resource: Vec<KeyValue>,
     pub(super) cache_hits: AtomicU64,
@@ -44,6 +46,7 @@ impl Inner {
             pipeline: OnceLock::new(),
             cache: ProjectCache::new(telemetry.max_cached_tenants, telemetry.tenant_cache_ttl()),
             overrides: Mutex::default(),
+            foreign_traces: ForeignTraces::new(),
             environment: telemetry.environment.clone().into(),
             resource: resource
                 .into_iter()
@@ -95,7 +98,8 @@ impl Inner {
         tenant: &TenantId,
         service: Option<&str>,
     ) -> Result<Provider, ConnectionError> {
-        let overrides = service.and_then(|service| self.overrides(tenant, service));
+        let service = service.unwrap_or(&self.config.telemetry.service_name);
+        let overrides = self.overrides(tenant, service);
         let http_endpoint = overrides.and_then(|overrides| overrides.http_endpoint);
         let scope = Scope::Tenant {
             tenant: tenant.clone(),

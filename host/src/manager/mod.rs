@@ -6,6 +6,7 @@
 
 mod connections;
 mod error;
+mod foreign;
 mod global;
 mod inner;
 mod projects;
@@ -302,6 +303,10 @@ impl TelemetryManager {
                 environment: config.telemetry.environment.clone(),
             },
         }
+    }
+
+    fn foreign_traces(&self) -> &foreign::ForeignTraces {
+        &self.inner.foreign_traces
     }
 
     fn environment(&self) -> StringValue {

@@ -8,8 +8,9 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 use opentelemetry::{KeyValue, Value};
 use url::Url;
 
+use super::connections::ConnectionError;
 use super::inner::Inner;
-use crate::config::TenantId;
+use crate::config::{DEFAULT_CONNECTION, TenantId};
 use crate::contract::{
     Attribute, AttributeValue, Error, ExportOptions, Header, OtlpExport, OtlpProtocol,
     ProjectRouting, ProviderError, SpanExport,
@@ -40,7 +41,7 @@ impl DestinationResolver for ManagerResolver {
             };
             let options = ExportOptions {
                 endpoint: named.as_ref().map(address),
-                batch: !manager.config.telemetry.batch_config.use_sync_export,
+                batch: manager.exports_in_batches(project)?,
             };
             let export = provider
                 .configure_span_export(project.name(), &options)
@@ -64,10 +65,9 @@ impl DestinationResolver for ManagerResolver {
     ) -> BoxFuture<'a, Result<Vec<KeyValue>, ResolveError>> {
         async move {
             let Some(provider) = self.manager()?.export_provider(project)? else {
-                return Ok(vec![KeyValue::new(
-                    SESSION_ATTRIBUTE,
-                    session_id.to_owned(),
-                )]);
+                // Backends have one name space of sessions for all projects (ADR 2).
+                let session = format!("{}:{session_id}", project.name());
+                return Ok(vec![KeyValue::new(SESSION_ATTRIBUTE, session)]);
             };
             let attributes = provider
                 .session_attributes(project.name(), session_id)
@@ -87,17 +87,27 @@ impl ManagerResolver {
 }
 
 impl Inner {
-    /// The endpoint for spans that the operator named, for this project or for all.
+    /// The endpoint for spans that the operator named: for this project, or for those of
+    /// the default connection. A connection of another name has its own, and its credential
+    /// must not be sent to the common one.
     fn otlp_endpoint(&self, project: &Project) -> Result<Option<Url>, ResolveError> {
-        let registered = TenantId::new(project.tenant_id())
-            .ok()
-            .and_then(|tenant| self.overrides(&tenant, project.service()))
-            .and_then(|overrides| overrides.otlp_endpoint);
-        match registered {
-            Some(endpoint) => self.otlp_url(&endpoint).map(Some),
-            None if self.config.telemetry.otlp_endpoint_is_default() => Ok(None),
-            None => self.default_otlp_endpoint().map(Some),
+        let tenant = tenant(project)?;
+        let overrides = self.overrides(&tenant, project.service());
+        if let Some(endpoint) = overrides.and_then(|overrides| overrides.otlp_endpoint) {
+            return self.otlp_url(&endpoint).map(Some);
         }
+        let is_default = self.config.connection_name_for(&tenant) == DEFAULT_CONNECTION;
+        if is_default && self.config.names_otlp_endpoint() {
+            return self.default_otlp_endpoint().map(Some);
+        }
+        Ok(None)
+    }
+
+    /// Whether the project's spans leave in batches.
+    fn exports_in_batches(&self, project: &Project) -> Result<bool, ResolveError> {
+        let overrides = self.overrides(&tenant(project)?, project.service());
+        let sync = overrides.and_then(|overrides| overrides.use_sync_export);
+        Ok(!sync.unwrap_or(self.config.telemetry.batch_config.use_sync_export))
     }
 
     fn default_otlp_endpoint(&self) -> Result<Url, ResolveError> {
@@ -112,16 +122,21 @@ impl Inner {
 
     /// The provider that says where the project's spans go; `None` where none does.
     fn export_provider(&self, project: &Project) -> Result<Option<Provider>, ResolveError> {
-        let refused = |why: String| ResolveError::Refused(why);
-        let tenant =
-            TenantId::new(project.tenant_id()).map_err(|error| refused(error.to_string()))?;
+        let tenant = tenant(project)?;
         if !self.connections.has_provider(&self.config, &tenant) {
             return Ok(None);
         }
-        self.provider(&tenant, Some(project.service()))
-            .map(Some)
-            .map_err(|error| refused(error.to_string()))
+        let provider = self.provider(&tenant, Some(project.service()));
+        provider.map(Some).map_err(|error| match error {
+            // The file may be on its way.
+            ConnectionError::NoProvider { .. } => ResolveError::Unavailable(error.to_string()),
+            _ => ResolveError::Refused(error.to_string()),
+        })
     }
+}
+
+fn tenant(project: &Project) -> Result<TenantId, ResolveError> {
+    TenantId::new(project.tenant_id()).map_err(|error| ResolveError::Refused(error.to_string()))
 }
 
 /// A destination without a provider: OTLP over gRPC, or over HTTP where the endpoint has a

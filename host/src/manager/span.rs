@@ -17,6 +17,7 @@ use opentelemetry::trace::{FutureExt as _, Link, SpanContext, Status, TraceConte
 use opentelemetry::{Context, KeyValue, Value};
 
 use super::TelemetryManager;
+use super::foreign::ForeignTraces;
 use super::session::ActiveSession;
 use crate::export::{Project, RecordingSpan};
 
@@ -96,7 +97,7 @@ impl<'a> SpanBuilder<'a> {
         let session = self
             .session
             .or_else(|| ActiveSession::of(&parent, project.tenant_id()));
-        let lineage = Lineage::of(&parent, &project);
+        let lineage = Lineage::of(&parent, &project, self.manager.foreign_traces());
         let mut attributes = vec![
             KeyValue::new("tenant.id", project.tenant_id().to_owned()),
             KeyValue::new("service.name", project.service().to_owned()),
@@ -316,19 +317,29 @@ impl Lineage {
     /// Backends file a whole trace under one project, so a span whose parent is of another
     /// project begins a trace of its own. Within a tenant a link leads to the parent; tenants
     /// never learn of each other's traces.
-    fn of(parent: &Context, project: &Project) -> Self {
+    ///
+    /// A parent that is not ours, from another library or another process, belongs to
+    /// nobody; the first project that joins its trace has it.
+    fn of(parent: &Context, project: &Project, foreign: &ForeignTraces) -> Self {
         let span = parent.span().span_context().clone();
-        match parent.get::<ActiveProject>() {
+        let (joins, link) = match parent.get::<ActiveProject>() {
             // Below a span of ours there may be one of another library: that one joined the
             // trace, and so belongs to the same project.
-            Some(ActiveProject(owner)) if owner.name() != project.name() => Self {
-                parent: SpanContext::NONE,
-                link: (owner.tenant_id() == project.tenant_id()).then_some(span),
-            },
-            _ => Self {
+            Some(ActiveProject(owner)) => (
+                owner.name() == project.name(),
+                owner.tenant_id() == project.tenant_id(),
+            ),
+            None => (!span.is_valid() || foreign.join(span.trace_id(), project), false),
+        };
+        if joins {
+            return Self {
                 parent: span,
                 link: None,
-            },
+            };
+        }
+        Self {
+            parent: SpanContext::NONE,
+            link: link.then_some(span),
         }
     }
 }

@@ -17,6 +17,10 @@ const TICK: Duration = Duration::from_millis(10);
 /// What a slot of the pool keeps resident between two instances, in bytes.
 const KEEP_RESIDENT: usize = 64 * 1024;
 
+/// Core instances, memories, tables and stacks of all providers together. It costs address
+/// space alone; a component is several core instances.
+const MAX_INSTANCES: u32 = 10_000;
+
 /// Table elements of one instance at most. Language runtimes have tens of thousands.
 pub(crate) const MAX_TABLE_ELEMENTS: usize = 200_000;
 
@@ -73,7 +77,12 @@ fn config(options: &EngineOptions) -> wasmtime::Result<Config> {
 
 fn pooled(options: &EngineOptions) -> InstanceAllocationStrategy {
     let mut pool = PoolingAllocationConfig::new();
-    pool.max_memory_size(options.memory_bytes)
+    pool.total_component_instances(MAX_INSTANCES)
+        .total_core_instances(MAX_INSTANCES)
+        .total_memories(MAX_INSTANCES)
+        .total_tables(MAX_INSTANCES)
+        .total_stacks(MAX_INSTANCES)
+        .max_memory_size(options.memory_bytes)
         .table_elements(MAX_TABLE_ELEMENTS)
         .linear_memory_keep_resident(KEEP_RESIDENT)
         .table_keep_resident(KEEP_RESIDENT);

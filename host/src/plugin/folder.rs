@@ -49,6 +49,16 @@ impl Folder {
         }
     }
 
+    /// Forget what was seen of a provider's file, so that the next look finds it changed.
+    pub(super) fn forget(&mut self, name: &str) {
+        if let Some(seen) = self.seen.get_mut(name) {
+            *seen = Seen {
+                stamp: None,
+                digest: None,
+            };
+        }
+    }
+
     /// Compare the folder with what was seen before. Blocks on the file system.
     pub(super) fn look(&mut self) -> io::Result<Changes> {
         let mut changes = Changes::default();

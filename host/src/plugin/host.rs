@@ -107,11 +107,13 @@ impl Host {
     }
 
     /// Look at the plugins folder now, and return when what is in it serves or is refused.
+    /// A file that was refused because it failed to start is tried again.
     ///
     /// # Errors
     ///
     /// When the folder cannot be read; everything goes on serving.
     pub async fn reload(&self) -> Result<(), HostError> {
+        self.inner.forget_failures().await;
         Inner::reload(&self.inner).await
     }
 
@@ -158,6 +160,16 @@ impl Inner {
             .entry(name.to_owned())
             .or_insert_with(|| Arc::new(Slot::new(name)));
         Arc::clone(slot)
+    }
+
+    /// A start may fail for reasons that pass, such as a busy machine.
+    async fn forget_failures(&self) {
+        let mut folder = self.folder.lock().await;
+        for (name, slot) in self.slots().iter() {
+            if matches!(slot.refusal(), Some(Refusal::Failed(_))) {
+                folder.forget(name);
+            }
+        }
     }
 
     async fn reload(self: &Arc<Self>) -> Result<(), HostError> {

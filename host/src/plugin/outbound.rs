@@ -15,7 +15,7 @@ use tokio::time::{sleep, timeout};
 use url::Url;
 use wasmtime_wasi_http::{Error, RequestOptions, WasiBody, WasiHttpHooks};
 
-use super::policy::Policy;
+use super::policy::{Origin, Policy};
 
 /// How long a connection may take to open.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
@@ -238,12 +238,7 @@ fn retry_after(response: &reqwest::Response) -> Option<Duration> {
 }
 
 fn is_loopback(url: &Url) -> bool {
-    match url.host() {
-        Some(url::Host::Domain(name)) => name == "localhost",
-        Some(url::Host::Ipv4(address)) => address.is_loopback(),
-        Some(url::Host::Ipv6(address)) => address.is_loopback(),
-        None => false,
-    }
+    Origin::of(url).is_some_and(|origin| origin.is_loopback())
 }
 
 /// The contract's word for a failure of the native client.

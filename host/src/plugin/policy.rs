@@ -1,10 +1,11 @@
 //! Which hosts a connection may reach: those its operator named and no other.
 //!
 //! A grant is a scheme, a host and a port, compared literally. It comes from an endpoint
-//! of the connection's configuration or from its `allow_hosts`. There are no defaults
-//! and no patterns.
+//! in the connection's configuration or from its `allow_hosts`. There are no patterns, and
+//! a default of the provider's schema grants nothing beyond this machine.
 
 use std::fmt;
+use std::net::IpAddr;
 
 use url::Url;
 
@@ -46,6 +47,14 @@ impl Origin {
             host: url.host_str().filter(|host| !host.is_empty())?.to_owned(),
             port: url.port_or_known_default()?,
         })
+    }
+}
+
+impl Origin {
+    /// Whether it is this machine, by the address itself or as `localhost`.
+    pub(crate) fn is_loopback(&self) -> bool {
+        let address = self.host.trim_start_matches('[').trim_end_matches(']');
+        address == "localhost" || address.parse().is_ok_and(|ip: IpAddr| ip.is_loopback())
     }
 }
 
@@ -130,6 +139,22 @@ mod tests {
             let url = Url::parse(address).unwrap();
             assert_eq!(policy.check(&url).is_ok(), reached, "{address}");
             assert_eq!(policy.is_endpoint(&url), credentials, "{address}");
+        }
+    }
+
+    #[test]
+    fn this_machine_is_told_from_others() {
+        for (address, loopback) in [
+            ("http://localhost:6006", true),
+            ("http://127.0.0.1:1", true),
+            ("http://127.8.9.1:1", true),
+            ("http://[::1]:1", true),
+            ("http://localhost.evil.example", false),
+            ("http://10.0.0.1:1", false),
+            ("http://[::2]:1", false),
+        ] {
+            let origin = Origin::parse(address).unwrap();
+            assert_eq!(origin.is_loopback(), loopback, "{address}");
         }
     }
 

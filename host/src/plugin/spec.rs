@@ -67,7 +67,10 @@ impl ConnectionSpec {
             {
                 let origin = Origin::parse(address)
                     .map_err(|why| format!("provider_config.{}: {why}", property.name))?;
-                endpoints.push(origin);
+                // A default is the provider's own word, which may not lead off this machine.
+                if self.provider_config.contains_key(&property.name) || origin.is_loopback() {
+                    endpoints.push(origin);
+                }
             }
         }
         self.check(component, &config, &secrets)?;

@@ -36,6 +36,10 @@ pub(crate) struct LimitPassed(String);
 
 struct Fence {
     memory_bytes: usize,
+    /// What is left of it, over all memories of the instance.
+    memory_left: usize,
+    /// Table elements that are left, over all tables.
+    elements_left: usize,
 }
 
 impl State {
@@ -58,7 +62,11 @@ impl State {
             wasi,
             http: WasiHttpCtx::new(),
             outbound,
-            fence: Fence { memory_bytes },
+            fence: Fence {
+                memory_bytes,
+                memory_left: memory_bytes,
+                elements_left: MAX_TABLE_ELEMENTS,
+            },
             deadline: Instant::now(),
         };
         let mut store = Store::new(&engine.wasmtime, state);
@@ -98,32 +106,37 @@ impl WasiHttpView for State {
 impl ResourceLimiter for Fence {
     fn memory_growing(
         &mut self,
-        _current: usize,
+        current: usize,
         desired: usize,
         _maximum: Option<usize>,
     ) -> wasmtime::Result<bool> {
-        if desired <= self.memory_bytes {
+        let more = desired.saturating_sub(current);
+        if let Some(left) = self.memory_left.checked_sub(more) {
+            self.memory_left = left;
             return Ok(true);
         }
         Err(LimitPassed(format!(
-            "it wanted {desired} bytes of memory and may have {}; raise memory_bytes under \
-             [limits] in roost.toml",
-            self.memory_bytes
+            "it wanted {more} more bytes of memory, and {} of {} are left; raise memory_bytes \
+             under [limits] in roost.toml",
+            self.memory_left, self.memory_bytes
         ))
         .into())
     }
 
     fn table_growing(
         &mut self,
-        _current: usize,
+        current: usize,
         desired: usize,
         _maximum: Option<usize>,
     ) -> wasmtime::Result<bool> {
-        if desired <= MAX_TABLE_ELEMENTS {
+        let more = desired.saturating_sub(current);
+        if let Some(left) = self.elements_left.checked_sub(more) {
+            self.elements_left = left;
             return Ok(true);
         }
         Err(LimitPassed(format!(
-            "it wanted a table of {desired} elements and may have {MAX_TABLE_ELEMENTS}"
+            "it wanted {more} more table elements, and {} of {MAX_TABLE_ELEMENTS} are left",
+            self.elements_left
         ))
         .into())
     }

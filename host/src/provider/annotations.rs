@@ -1,5 +1,6 @@
 //! Annotations: written, read and deleted.
 
+use super::paging::Paging;
 use super::traces::check_trace_id;
 use super::{MAX_ITEMS, Provider};
 use crate::contract::{
@@ -61,19 +62,22 @@ impl<'a> AnnotationStore<'a> {
         }
         let mut ids = Vec::with_capacity(annotations.len());
         let mut rejected = Vec::new();
-        for (chunk, first) in self.chunks(ADD, annotations)? {
-            let answer = provider
-                .call(ADD, async |store, guests| {
-                    let guest = guests.annotations()?;
-                    guest.call_add_annotations(store, project, chunk).await
-                })
-                .await;
-            match answer {
+        let mut place = 0;
+        for part in provider.batches(ADD, annotations)? {
+            match self.add(project, part).await {
                 Ok(added) => ids.extend(added),
-                // A single call's own error says more than a list of its items would.
-                Err(error) if chunk.len() == annotations.len() => return Err(error),
-                Err(error) => rejected.extend(rejections(&error, first, chunk.len())),
+                Err(error) if error.is_partial() => {
+                    rejected.extend(rejections(&error, place, part.len()));
+                }
+                // While nothing was written, the error itself says more than a list would.
+                Err(error) if place == 0 => return Err(error),
+                Err(error) => {
+                    // What follows would fare no better.
+                    rejected.extend(rejections(&error, place, annotations.len() - place));
+                    break;
+                }
             }
+            place += part.len();
         }
         if rejected.is_empty() {
             return Ok(ids);
@@ -84,6 +88,27 @@ impl<'a> AnnotationStore<'a> {
             rejected,
         };
         Err(provider.error(ADD, Error::Partial(partial)))
+    }
+
+    /// Write one part, which is one call.
+    async fn add(
+        &self,
+        project: &str,
+        part: &[NewAnnotation],
+    ) -> Result<Vec<String>, ProviderError> {
+        let provider = self.provider;
+        let ids = provider
+            .call(ADD, async |store, guests| {
+                let guest = guests.annotations()?;
+                guest.call_add_annotations(store, project, part).await
+            })
+            .await?;
+        if ids.len() == part.len() {
+            return Ok(ids);
+        }
+        let (answered, sent) = (ids.len(), part.len());
+        let why = format!("it answered {answered} ids for {sent} annotations");
+        Err(provider.error(ADD, Error::Internal(why)))
     }
 
     /// The annotations of some targets; with `names`, only those of these names. A target
@@ -106,14 +131,20 @@ impl<'a> AnnotationStore<'a> {
         }
         let names = names.map(<[String]>::to_vec);
         let mut annotations = Vec::new();
-        for (chunk, _) in self.chunks(GET, targets)? {
-            let mut page = provider.first_page(GET, MAX_ITEMS)?;
+        for chunk in provider.batches(GET, targets)? {
+            let mut paging = Paging::begin(provider, GET, MAX_ITEMS)?;
             loop {
                 let answer = provider
                     .call(GET, async |store, guests| {
                         guests
                             .annotations()?
-                            .call_get_annotations(store, project, chunk, names.as_deref(), &page)
+                            .call_get_annotations(
+                                store,
+                                project,
+                                chunk,
+                                names.as_deref(),
+                                paging.request(),
+                            )
                             .await
                     })
                     .await?;
@@ -121,10 +152,9 @@ impl<'a> AnnotationStore<'a> {
                 if annotations.len() > MAX_ITEMS {
                     return Err(provider.too_many(GET, "annotations on these targets"));
                 }
-                if answer.cursor.is_none() {
+                if !paging.advance(answer.cursor)? {
                     break;
                 }
-                page.cursor = answer.cursor;
             }
         }
         Ok(annotations)
@@ -148,26 +178,21 @@ impl<'a> AnnotationStore<'a> {
                 .check()
                 .map_err(|why| provider.invalid(DELETE, why))?;
         }
-        provider
-            .call(DELETE, async |store, guests| {
-                let guest = guests.annotations()?;
-                guest
-                    .call_delete_annotations(store, project, selection)
-                    .await
-            })
-            .await
-    }
-
-    /// The items in as many parts as the backend's limits ask for, each with the place of
-    /// its first item.
-    fn chunks<'t, T>(
-        &self,
-        operation: &'static str,
-        items: &'t [T],
-    ) -> Result<impl Iterator<Item = (&'t [T], usize)> + use<'t, T>, ProviderError> {
-        let most = self.provider.limits(operation)?.max_batch_items;
-        let most = usize::try_from(most).unwrap_or(usize::MAX).max(1);
-        Ok(items.chunks(most).zip((0..).step_by(most)))
+        let delete = async |part: &AnnotationSelection| {
+            provider
+                .call(DELETE, async |store, guests| {
+                    let guest = guests.annotations()?;
+                    guest.call_delete_annotations(store, project, part).await
+                })
+                .await
+        };
+        let AnnotationSelection::Ids(ids) = selection else {
+            return delete(selection).await;
+        };
+        for part in provider.batches(DELETE, ids)? {
+            delete(&AnnotationSelection::Ids(part.to_vec())).await?;
+        }
+        Ok(())
     }
 }
 

@@ -7,6 +7,7 @@
 //! exact, long lists are cut to what the backend takes.
 
 mod annotations;
+mod paging;
 mod predicate;
 mod projects;
 mod query;
@@ -30,7 +31,7 @@ use url::Url;
 use wasmtime::Store;
 
 use crate::contract::{
-    Attribute, BackendLimits, Capability, Error, ExportOptions, Health, PageRequest, ProviderError,
+    Attribute, BackendLimits, Capability, Error, ExportOptions, Health, ProviderError,
     ProviderInfo, SpanExport,
 };
 use crate::plugin::{Connection, ConnectionSpec, Guests, Host, State};
@@ -251,18 +252,14 @@ impl Provider {
             .map_err(|kind| self.error(operation, kind))
     }
 
-    /// The first page of up to `wanted` items.
-    fn first_page(
+    /// The items in as many parts as the backend's limits ask for.
+    fn batches<'t, T>(
         &self,
         operation: &'static str,
-        wanted: usize,
-    ) -> Result<PageRequest, ProviderError> {
-        Ok(PageRequest {
-            limit: u32::try_from(wanted)
-                .unwrap_or(u32::MAX)
-                .clamp(1, self.limits(operation)?.max_page_size),
-            cursor: None,
-        })
+        items: &'t [T],
+    ) -> Result<std::slice::Chunks<'t, T>, ProviderError> {
+        let most = self.limits(operation)?.max_batch_items;
+        Ok(items.chunks(usize::try_from(most).unwrap_or(usize::MAX).max(1)))
     }
 
     fn error(&self, operation: &'static str, kind: Error) -> ProviderError {

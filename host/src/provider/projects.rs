@@ -1,5 +1,6 @@
 //! Projects: listed, created, deleted and emptied.
 
+use super::paging::Paging;
 use super::{MAX_ITEMS, Provider};
 use crate::contract::{Project, ProviderError, SpanSelection};
 
@@ -27,11 +28,14 @@ impl<'a> ProjectStore<'a> {
     pub async fn list_projects(&self) -> Result<Vec<Project>, ProviderError> {
         let provider = self.provider;
         let mut projects = Vec::new();
-        let mut page = provider.first_page(LIST, MAX_ITEMS)?;
+        let mut paging = Paging::begin(provider, LIST, MAX_ITEMS)?;
         loop {
             let answer = provider
                 .call(LIST, async |store, guests| {
-                    guests.projects()?.call_list_projects(store, &page).await
+                    guests
+                        .projects()?
+                        .call_list_projects(store, paging.request())
+                        .await
                 })
                 .await?;
             let inside = |project: &Project| provider.scope.contains(&project.name);
@@ -39,10 +43,9 @@ impl<'a> ProjectStore<'a> {
             if projects.len() > MAX_ITEMS {
                 return Err(provider.too_many(LIST, "projects"));
             }
-            if answer.cursor.is_none() {
+            if !paging.advance(answer.cursor)? {
                 break;
             }
-            page.cursor = answer.cursor;
         }
         projects.sort_by(|left, right| left.name.cmp(&right.name));
         Ok(projects)
@@ -99,11 +102,20 @@ impl<'a> ProjectStore<'a> {
     ) -> Result<(), ProviderError> {
         let provider = self.provider;
         provider.admit(DELETE_SPANS, project)?;
-        provider
-            .call(DELETE_SPANS, async |store, guests| {
-                let guest = guests.projects()?;
-                guest.call_delete_spans(store, project, selection).await
-            })
-            .await
+        let delete = async |part: &SpanSelection| {
+            provider
+                .call(DELETE_SPANS, async |store, guests| {
+                    let guest = guests.projects()?;
+                    guest.call_delete_spans(store, project, part).await
+                })
+                .await
+        };
+        let SpanSelection::Traces(ids) = selection else {
+            return delete(selection).await;
+        };
+        for part in provider.batches(DELETE_SPANS, ids)? {
+            delete(&SpanSelection::Traces(part.to_vec())).await?;
+        }
+        Ok(())
     }
 }

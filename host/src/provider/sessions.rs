@@ -1,5 +1,6 @@
 //! Sessions and their traces.
 
+use super::paging::Paging;
 use super::{MAX_ITEMS, Provider};
 use crate::contract::{ProviderError, Session, SessionTrace, TimeWindow};
 
@@ -36,21 +37,20 @@ impl<'a> SessionStore<'a> {
             return Ok(Vec::new());
         }
         let mut sessions = Vec::new();
-        let mut page = provider.first_page(LIST, limit)?;
+        let mut paging = Paging::begin(provider, LIST, limit)?;
         loop {
             let answer = provider
                 .call(LIST, async |store, guests| {
                     guests
                         .sessions()?
-                        .call_list_sessions(store, project, window, &page)
+                        .call_list_sessions(store, project, window, paging.request())
                         .await
                 })
                 .await?;
             sessions.extend(answer.sessions);
-            if answer.cursor.is_none() || sessions.len() >= limit {
+            if sessions.len() >= limit || !paging.advance(answer.cursor)? {
                 break;
             }
-            page.cursor = answer.cursor;
         }
         sessions.truncate(limit);
         Ok(sessions)
@@ -72,13 +72,13 @@ impl<'a> SessionStore<'a> {
         let provider = self.provider;
         provider.admit(TRACES, project)?;
         let mut traces = Vec::new();
-        let mut page = provider.first_page(TRACES, MAX_ITEMS)?;
+        let mut paging = Paging::begin(provider, TRACES, MAX_ITEMS)?;
         loop {
             let answer = provider
                 .call(TRACES, async |store, guests| {
                     guests
                         .sessions()?
-                        .call_get_session_traces(store, project, session_id, &page)
+                        .call_get_session_traces(store, project, session_id, paging.request())
                         .await
                 })
                 .await?;
@@ -86,10 +86,9 @@ impl<'a> SessionStore<'a> {
             if traces.len() > MAX_ITEMS {
                 return Err(provider.too_many(TRACES, "traces in this session"));
             }
-            if answer.cursor.is_none() {
+            if !paging.advance(answer.cursor)? {
                 break;
             }
-            page.cursor = answer.cursor;
         }
         Ok(traces)
     }

@@ -2,6 +2,7 @@
 
 use std::cmp::Ordering;
 
+use super::paging::Paging;
 use super::query::SpanQuery;
 use super::{MAX_ITEMS, Provider};
 use crate::contract::{
@@ -43,9 +44,9 @@ impl<'a> TraceStore<'a> {
         }
         let mut spans = Vec::new();
         let mut must_sort = false;
-        let mut page = provider.first_page(GET_SPANS, query.limit)?;
+        let mut paging = Paging::begin(provider, GET_SPANS, query.limit)?;
         loop {
-            let answer = self.page(query, page.clone()).await?;
+            let answer = self.page(query, paging.request().clone()).await?;
             let rest = unapplied(&query.predicates, &answer.applied);
             // Once one page is out of order, the first spans may be on the last page.
             must_sort |= query.order.is_some() && !answer.ordered;
@@ -58,10 +59,12 @@ impl<'a> TraceStore<'a> {
             if must_sort && spans.len() > MAX_ITEMS {
                 return Err(provider.too_many(GET_SPANS, "spans to sort"));
             }
-            if answer.cursor.is_none() || (!must_sort && spans.len() >= query.limit) {
+            if must_sort || !rest.is_empty() {
+                paging.enlarge();
+            }
+            if (!must_sort && spans.len() >= query.limit) || !paging.advance(answer.cursor)? {
                 break;
             }
-            page.cursor = answer.cursor;
         }
         if must_sort && let Some(order) = query.order {
             spans.sort_by(|left, right| compare(order, left, right));
@@ -104,13 +107,13 @@ impl<'a> TraceStore<'a> {
         provider.admit(GET_TRACE, project)?;
         check_trace_id(trace_id).map_err(|why| provider.invalid(GET_TRACE, why))?;
         let mut spans = Vec::new();
-        let mut page = provider.first_page(GET_TRACE, MAX_ITEMS)?;
+        let mut paging = Paging::begin(provider, GET_TRACE, MAX_ITEMS)?;
         loop {
             let answer = provider
                 .call(GET_TRACE, async |store, guests| {
                     guests
                         .traces()?
-                        .call_get_trace(store, project, trace_id, &page)
+                        .call_get_trace(store, project, trace_id, paging.request())
                         .await
                 })
                 .await?;
@@ -118,10 +121,9 @@ impl<'a> TraceStore<'a> {
             if spans.len() > MAX_ITEMS {
                 return Err(provider.too_many(GET_TRACE, "spans in this trace"));
             }
-            if answer.cursor.is_none() {
+            if !paging.advance(answer.cursor)? {
                 break;
             }
-            page.cursor = answer.cursor;
         }
         spans.sort_by_key(|span| (span.start_time, span.end_time));
         Ok(spans)

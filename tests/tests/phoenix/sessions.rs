@@ -13,6 +13,11 @@ async fn the_same_session_id_of_two_tenants_is_two_sessions() -> Result<()> {
     let service = Service::shared().await?;
     let (acme, globex, session) = (unique("acme"), unique("globex"), unique("session"));
     let telemetry = &service.telemetry;
+    // Said as an attribute it is the same session.
+    telemetry
+        .span("turn", &globex)
+        .attribute("session.id", session.clone())
+        .in_scope(|_| ());
     for (tenant, turns) in [(&acme, 2), (&globex, 1)] {
         telemetry
             .session(tenant, session.as_str())
@@ -26,8 +31,8 @@ async fn the_same_session_id_of_two_tenants_is_two_sessions() -> Result<()> {
             .await;
     }
     service.delivered().await?;
-    for (tenant, turns) in [(&acme, 2), (&globex, 1)] {
-        let spans = service.spans(tenant, 2 * turns).await?;
+    for (tenant, turns, spans) in [(&acme, 2, 4), (&globex, 2, 3)] {
+        let spans = service.spans(tenant, spans).await?;
         assert_eq!(text(&spans[0], "session.id"), session);
         let provider = service.provider(tenant)?;
         let project = service.project(tenant)?;
@@ -56,7 +61,7 @@ async fn the_same_session_id_of_two_tenants_is_two_sessions() -> Result<()> {
     let provider = service.provider(&acme)?;
     let project = service.project(&acme)?;
     provider.projects().delete_project(&project).await?;
-    assert_eq!(service.spans(&globex, 2).await?.len(), 2);
+    assert_eq!(service.spans(&globex, 3).await?.len(), 3);
 
     let provider = service.provider(&globex)?;
     let project = service.project(&globex)?;

@@ -3,7 +3,11 @@
 use anyhow::Result;
 use roost::contract::{Error, TimeWindow};
 use roost::provider::SpanQuery;
-use roost_tests::{Phoenix, unique};
+use opentelemetry::Context;
+use opentelemetry::trace::{
+    SpanContext, SpanId, TraceContextExt, TraceFlags, TraceId, TraceState,
+};
+use roost_tests::{Phoenix, span_id, trace_id, unique};
 
 use crate::{Service, Settings, names, spans_of, text};
 
@@ -81,6 +85,32 @@ async fn a_span_inside_a_span_of_another_tenant_begins_its_own_trace() -> Result
     assert_ne!(outer[0].trace_id, inner[0].trace_id);
     assert_eq!(inner[0].parent_id, None);
     assert_eq!(inner[1].parent_id.as_ref(), Some(&inner[0].span_id));
+    Ok(())
+}
+
+/// As below one span of a web framework that serves several tenants at once.
+#[tokio::test]
+async fn a_trace_that_others_began_belongs_to_the_first_tenant_that_joins_it() -> Result<()> {
+    let service = Service::shared().await?;
+    let (acme, globex) = (unique("acme"), unique("globex"));
+    let theirs = SpanContext::new(
+        TraceId::from_hex(&trace_id())?,
+        SpanId::from_hex(&span_id())?,
+        TraceFlags::SAMPLED,
+        true,
+        TraceState::NONE,
+    );
+    let trace = theirs.trace_id().to_string();
+    let _entered = Context::new().with_remote_span_context(theirs).attach();
+    for tenant in [&acme, &globex, &acme] {
+        service.telemetry.span("work", tenant).in_scope(|_| ());
+    }
+    service.delivered().await?;
+    let joined = service.spans(&acme, 2).await?;
+    assert!(joined.iter().all(|span| span.trace_id == trace));
+    let apart = service.spans(&globex, 1).await?;
+    assert_ne!(apart[0].trace_id, trace);
+    assert_eq!(apart[0].parent_id, None);
     Ok(())
 }
 
