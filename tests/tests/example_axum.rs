@@ -193,11 +193,13 @@ async fn a_caller_without_a_proper_tenant_or_body_is_told_what_is_wrong() -> Res
     let no_query = answer(service.post("acme", "/search", &json!({}))).await?;
     let session = service.post("acme", "/search", &query);
     let session = answer(session.header("x-session-id", "s".repeat(129))).await?;
+    let limit = answer(service.get("acme", "/spans?limit=many")).await?;
     for ((status, body), reason) in [
         (nobody, "x-tenant-id is missing"),
         (bad, "x-tenant-id: "),
         (no_query, "missing field `query`"),
         (session, "1 to 128 characters"),
+        (limit, "limit: invalid digit"),
     ] {
         assert_eq!(status, StatusCode::BAD_REQUEST, "{body}");
         let message = body["error"].as_str().unwrap();

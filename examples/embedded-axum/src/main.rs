@@ -1,5 +1,6 @@
 //! The service as a program: `roost.toml` beside it, a port, and an orderly end.
 
+use std::io::IsTerminal as _;
 use std::path::Path;
 use std::time::Duration;
 
@@ -14,7 +15,8 @@ const GOODBYE: Duration = Duration::from_secs(10);
 
 #[tokio::main]
 async fn main() -> Result<()> {
-    tracing_subscriber::fmt().init();
+    let colours = std::io::stdout().is_terminal();
+    tracing_subscriber::fmt().with_ansi(colours).init();
     let config = std::env::var_os("ROOST_CONFIG")
         .unwrap_or_else(|| concat!(env!("CARGO_MANIFEST_DIR"), "/roost.toml").into());
     let telemetry = telemetry::start(Some(Path::new(&config))).await;

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path as FilePath;
 
 use axum::Json;
-use axum::extract::rejection::JsonRejection;
+use axum::extract::rejection::{JsonRejection, QueryRejection};
 use axum::extract::{Path, Query, State};
 use axum::http::StatusCode;
 use roost::contract::{
@@ -107,8 +107,9 @@ pub struct SpansQuery {
 pub async fn spans(
     State(telemetry): State<TelemetryManager>,
     caller: Caller,
-    Query(query): Query<SpansQuery>,
+    query: Result<Query<SpansQuery>, QueryRejection>,
 ) -> Result<Json<Vec<SpanView>>, ApiError> {
+    let Query(query) = query.map_err(|why| ApiError::bad_request(why.body_text()))?;
     let tenant = caller.tenant.as_str();
     // This handle reaches the tenant's projects and no others.
     let provider = telemetry.get_provider(tenant, None)?;
