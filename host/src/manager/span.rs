@@ -329,7 +329,10 @@ impl Lineage {
                 owner.name() == project.name(),
                 owner.tenant_id() == project.tenant_id(),
             ),
-            None => (!span.is_valid() || foreign.join(span.trace_id(), project), false),
+            None => (
+                !span.is_valid() || foreign.join(span.trace_id(), project),
+                false,
+            ),
         };
         if joins {
             return Self {

@@ -1,12 +1,10 @@
 //! Tenants are kept apart.
 
 use anyhow::Result;
+use opentelemetry::Context;
+use opentelemetry::trace::{SpanContext, SpanId, TraceContextExt, TraceFlags, TraceId, TraceState};
 use roost::contract::{Error, TimeWindow};
 use roost::provider::SpanQuery;
-use opentelemetry::Context;
-use opentelemetry::trace::{
-    SpanContext, SpanId, TraceContextExt, TraceFlags, TraceId, TraceState,
-};
 use roost_tests::{Phoenix, span_id, trace_id, unique};
 
 use crate::{Service, Settings, names, spans_of, text};
