@@ -50,7 +50,7 @@ impl<'a> TraceStore<'a> {
             let rest = unapplied(&query.predicates, &answer.applied);
             // Once one page is out of order, the first spans may be on the last page.
             must_sort |= query.order.is_some() && !answer.ordered;
-            let found = self.records(GET_SPANS, answer.spans)?;
+            let found = self.records(answer.spans)?;
             spans.extend(
                 found
                     .into_iter()
@@ -117,7 +117,7 @@ impl<'a> TraceStore<'a> {
                         .await
                 })
                 .await?;
-            spans.extend(self.records(GET_TRACE, answer.spans)?);
+            spans.extend(answer.spans);
             if spans.len() > MAX_ITEMS {
                 return Err(provider.too_many(GET_TRACE, "spans in this trace"));
             }
@@ -139,15 +139,11 @@ impl<'a> TraceStore<'a> {
     }
 
     /// A page's spans as records, the only form this host asks for.
-    fn records(
-        &self,
-        operation: &'static str,
-        spans: SpanBatch,
-    ) -> Result<Vec<Span>, ProviderError> {
+    fn records(&self, spans: SpanBatch) -> Result<Vec<Span>, ProviderError> {
         match spans {
             SpanBatch::Records(spans) => Ok(spans),
             SpanBatch::Arrow(_) => Err(self.provider.error(
-                operation,
+                GET_SPANS,
                 Error::Internal("it answered Arrow, which was not asked for".to_owned()),
             )),
         }

@@ -5,7 +5,7 @@ use roost_provider::types::{PageRequest, Span, SpanRef};
 use roost_provider::{Error, error};
 
 use crate::bindings::trace_store::{
-    Guest, Order, OrderKey, Projection, SpanBatch, SpanPage, SpanQuery,
+    Guest, Order, OrderKey, Projection, SpanBatch, SpanPage, SpanQuery, TracePage,
 };
 use crate::phoenix::{Page, phoenix};
 use crate::pushdown::Plan;
@@ -56,7 +56,7 @@ impl Guest for Provider {
         })
     }
 
-    fn get_trace(project: String, trace_id: String, page: PageRequest) -> Result<SpanPage> {
+    fn get_trace(project: String, trace_id: String, page: PageRequest) -> Result<TracePage> {
         let listing = Listing::TRACE;
         let answer = phoenix()?
             .get_in_project(&project, "spans")?
@@ -72,11 +72,9 @@ impl Guest for Provider {
                 "project `{project}` has no trace `{trace_id}`"
             )));
         }
-        Ok(SpanPage {
-            spans: SpanBatch::Records(spans),
+        Ok(TracePage {
+            spans,
             cursor: next.map(|next| listing.mark(&next)),
-            applied: Vec::new(),
-            ordered: false,
         })
     }
 }

@@ -17,7 +17,7 @@ use bindings::exports::roost::telemetry::telemetry_provider::{
     OtlpProtocol, ProjectRouting, ProviderInfo, SpanExport,
 };
 use bindings::exports::roost::telemetry::trace_store::{
-    Guest as TraceStore, SpanBatch, SpanPage, SpanQuery,
+    Guest as TraceStore, SpanBatch, SpanPage, SpanQuery, TracePage,
 };
 use bindings::roost::telemetry::types::{
     Attribute, AttributeValue, Error, PageRequest, Span, SpanRef,
@@ -105,12 +105,18 @@ impl TelemetryProvider for Echo {
 impl TraceStore for Echo {
     fn get_spans(query: SpanQuery) -> Result<SpanPage, Error> {
         misbehaviour::named(&query.project)?;
-        with_config(|config| {
+        let found = with_config(|config| {
             spans::page(config, &query.page, |span| {
                 (query.window.start..query.window.end).contains(&span.start_time)
                     && !(query.roots_only && span.parent_id.is_some())
             })
-        })?
+        })??;
+        Ok(SpanPage {
+            spans: SpanBatch::Records(found.spans),
+            cursor: found.cursor,
+            applied: Vec::new(),
+            ordered: false,
+        })
     }
 
     fn get_span(_project: String, span: SpanRef) -> Result<Span, Error> {
@@ -122,15 +128,17 @@ impl TraceStore for Echo {
         })?
     }
 
-    fn get_trace(_project: String, trace_id: String, page: PageRequest) -> Result<SpanPage, Error> {
+    fn get_trace(
+        _project: String,
+        trace_id: String,
+        page: PageRequest,
+    ) -> Result<TracePage, Error> {
         let found =
             with_config(|config| spans::page(config, &page, |span| span.trace_id == trace_id))??;
-        match &found.spans {
-            SpanBatch::Records(spans) if spans.is_empty() && page.cursor.is_none() => {
-                Err(Error::NotFound(format!("no trace {trace_id}")))
-            }
-            _ => Ok(found),
+        if found.spans.is_empty() && page.cursor.is_none() {
+            return Err(Error::NotFound(format!("no trace {trace_id}")));
         }
+        Ok(found)
     }
 }
 

@@ -1,6 +1,6 @@
 //! Pages of the configured spans.
 
-use crate::bindings::exports::roost::telemetry::trace_store::{SpanBatch, SpanPage};
+use crate::bindings::exports::roost::telemetry::trace_store::TracePage;
 use crate::bindings::roost::telemetry::types::{Error, PageRequest, Span};
 use crate::config::Config;
 
@@ -9,7 +9,7 @@ pub(crate) fn page(
     config: &Config,
     page: &PageRequest,
     wanted: impl Fn(&Span) -> bool,
-) -> Result<SpanPage, Error> {
+) -> Result<TracePage, Error> {
     let skip = match &page.cursor {
         None => 0,
         Some(cursor) => cursor
@@ -20,10 +20,5 @@ pub(crate) fn page(
     let mut rest = config.spans().filter(wanted).skip(skip);
     let spans: Vec<Span> = rest.by_ref().take(limit).collect();
     let cursor = rest.next().map(|_| (skip + spans.len()).to_string());
-    Ok(SpanPage {
-        spans: SpanBatch::Records(spans),
-        cursor,
-        applied: Vec::new(),
-        ordered: false,
-    })
+    Ok(TracePage { spans, cursor })
 }
