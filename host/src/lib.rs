@@ -62,4 +62,6 @@ mod pages {
     mod embed {}
     #[doc = include_str!("../../docs/hot-reload.md")]
     mod hot_reload {}
+    #[doc = include_str!("../../README.md")]
+    mod readme {}
 }
