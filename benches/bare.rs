@@ -38,7 +38,12 @@ pub(crate) fn engine(cache_folder: &Path) -> Result<Engine> {
     let mut cache = CacheConfig::new();
     cache.with_directory(cache_folder);
     let mut pool = PoolingAllocationConfig::new();
-    pool.max_memory_size(256 << 20)
+    pool.total_component_instances(10_000)
+        .total_core_instances(10_000)
+        .total_memories(10_000)
+        .total_tables(10_000)
+        .total_stacks(10_000)
+        .max_memory_size(256 << 20)
         .table_elements(200_000)
         .linear_memory_keep_resident(64 << 10)
         .table_keep_resident(64 << 10);

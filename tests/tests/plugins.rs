@@ -523,3 +523,137 @@ async fn a_secret_goes_to_the_endpoints_and_nowhere_else() -> Result<()> {
     assert_eq!(status_of(&provider, endpoint.address()).await?, 302);
     Ok(())
 }
+
+/// A host whose limits a test has set.
+async fn with_limits(limits: LimitsConfig) -> Result<(PluginFolder, Host, Provider)> {
+    let folder = PluginFolder::new()?;
+    folder.install("echo", &echo()?)?;
+    let host = host(&folder, limits).await?;
+    let provider = Provider::connect(&host, spec(one_span()), Scope::All);
+    Ok((folder, host, provider))
+}
+
+#[tokio::test]
+async fn an_instance_is_reused_until_it_has_served_its_quota() -> Result<()> {
+    let limits = LimitsConfig {
+        calls_per_instance: 3,
+        ..LimitsConfig::default()
+    };
+    let (_folder, _host, provider) = with_limits(limits).await?;
+    let mut calls = Vec::new();
+    for _ in 0..7 {
+        let spans = provider.traces().get_spans(&query("any")).await?;
+        calls.push(text(&spans[0], "echo.call").to_owned());
+    }
+    assert_eq!(calls, ["1", "2", "3", "1", "2", "3", "1"]);
+    Ok(())
+}
+
+#[tokio::test]
+async fn calls_beyond_the_instances_wait_for_one() -> Result<()> {
+    let limits = LimitsConfig {
+        max_instances: 1,
+        call_timeout_millis: 1000,
+        ..LimitsConfig::default()
+    };
+    let (_folder, host, provider) = with_limits(limits).await?;
+    let traces = provider.traces();
+    let (endless, any) = (query("loop"), query("any"));
+    let mut first = Box::pin(traces.get_spans(&endless));
+    // Let it take the only instance.
+    assert!(
+        tokio::time::timeout(Duration::from_millis(100), &mut first)
+            .await
+            .is_err()
+    );
+    let mut second = Box::pin(traces.get_spans(&any));
+    tokio::select! {
+        biased;
+        ended = &mut first => assert!(ended.is_err()),
+        early = &mut second => panic!("it did not wait: {early:?}"),
+    }
+    assert_eq!(second.await?.len(), 1);
+    let serving = status(&host, "echo")?.generation.unwrap();
+    assert_eq!((serving.calls, serving.errors), (2, 1));
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_call_that_outlasts_the_draining_is_ended() -> Result<()> {
+    let folder = PluginFolder::new()?;
+    folder.install("echo", &echo()?)?;
+    let plugins = PluginsConfig {
+        folder: folder.path().to_owned(),
+        drain_timeout_seconds: 0,
+        ..PluginsConfig::default()
+    };
+    let host = Host::start(&plugins, &LimitsConfig::default()).await?;
+    let provider = Provider::connect(&host, spec(one_span()), Scope::All);
+    let (traces, endless) = (provider.traces(), query("loop"));
+    let mut call = Box::pin(traces.get_spans(&endless));
+    assert!(
+        tokio::time::timeout(Duration::from_millis(100), &mut call)
+            .await
+            .is_err()
+    );
+    folder.install("echo", &echo_next()?)?;
+    let (call, reloaded) = tokio::join!(call, host.reload());
+    reloaded?;
+    let error = call.unwrap_err();
+    assert!(matches!(error.kind(), Error::Unavailable(_)), "{error}");
+    assert!(error.to_string().contains("was replaced"), "{error}");
+    Ok(())
+}
+
+#[tokio::test]
+async fn pages_that_lead_to_themselves_have_an_end() -> Result<()> {
+    let (_folder, host) = with_echo().await?;
+    let provider = Provider::connect(&host, spec(one_span()), Scope::All);
+    let error = provider
+        .traces()
+        .get_spans(&query("endless"))
+        .await
+        .unwrap_err();
+    assert!(matches!(error.kind(), Error::Internal(_)), "{error}");
+    assert!(error.to_string().contains("pages have no end"), "{error}");
+    Ok(())
+}
+
+/// What is dropped into the folder must not widen its own fence.
+#[tokio::test]
+async fn the_default_of_a_schema_grants_nothing_off_this_machine() -> Result<()> {
+    let (_folder, host) = with_echo().await?;
+    let provider = Provider::connect(&host, spec(one_span()), Scope::All);
+    let error = status_of(&provider, "http://mirror.invalid")
+        .await
+        .unwrap_err();
+    assert!(
+        error
+            .to_string()
+            .contains("allow_hosts = [\"http://mirror.invalid:80\"]"),
+        "{error}"
+    );
+    // Set by the operator, it is granted like any other.
+    let mirror = Scripted::start(&[]).await?;
+    let provider = Provider::connect(
+        &host,
+        spec(json!({ "mirror": mirror.address() })),
+        Scope::All,
+    );
+    assert_eq!(status_of(&provider, mirror.address()).await?, 200);
+    Ok(())
+}
+
+#[tokio::test]
+async fn compiled_code_is_kept_where_the_configuration_says() -> Result<()> {
+    let (folder, cache) = (PluginFolder::new()?, tempfile::tempdir()?);
+    folder.install("echo", &echo()?)?;
+    let plugins = PluginsConfig {
+        folder: folder.path().to_owned(),
+        cache_folder: Some(cache.path().to_owned()),
+        ..PluginsConfig::default()
+    };
+    Host::start(&plugins, &LimitsConfig::default()).await?;
+    assert!(std::fs::read_dir(cache.path())?.next().is_some());
+    Ok(())
+}

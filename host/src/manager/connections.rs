@@ -157,11 +157,11 @@ impl Connections {
         let Some(host) = &self.host else {
             return false;
         };
-        if named || !host.providers().is_empty() {
+        if !host.providers().is_empty() {
             self.had_provider.store(true, Ordering::Relaxed);
         }
         // A provider that is away for a moment must not send its spans elsewhere.
-        self.had_provider.load(Ordering::Relaxed)
+        named || self.had_provider.load(Ordering::Relaxed)
     }
 }
 

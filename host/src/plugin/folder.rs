@@ -125,3 +125,42 @@ fn inode(metadata: &std::fs::Metadata) -> u64 {
 fn inode(_: &std::fs::Metadata) -> u64 {
     0
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+
+    fn look(folder: &mut Folder) -> (Vec<String>, Vec<String>) {
+        let changes = folder.look().unwrap();
+        let changed = changes.changed.into_iter().map(|(name, _)| name);
+        (changed.collect(), changes.removed)
+    }
+
+    #[test]
+    fn content_is_what_changes() {
+        let path = std::env::temp_dir().join(format!("roost-folder-{}", std::process::id()));
+        std::fs::create_dir_all(&path).unwrap();
+        let mut folder = Folder::new(path.clone());
+        let nothing = (Vec::new(), Vec::new());
+        let changed = (vec!["one".to_owned()], Vec::new());
+        for hidden in [".two.wasm", "three.txt"] {
+            std::fs::write(path.join(hidden), "x").unwrap();
+        }
+
+        std::fs::write(path.join("one.wasm"), "first").unwrap();
+        assert_eq!(look(&mut folder), changed);
+        assert_eq!(look(&mut folder), nothing);
+        std::fs::remove_file(path.join("one.wasm")).unwrap();
+        std::fs::write(path.join("one.wasm"), "first").unwrap();
+        assert_eq!(look(&mut folder), nothing);
+        std::fs::write(path.join("one.wasm"), "second").unwrap();
+        assert_eq!(look(&mut folder), changed);
+        folder.forget("one");
+        assert_eq!(look(&mut folder), changed);
+        std::fs::remove_file(path.join("one.wasm")).unwrap();
+        assert_eq!(look(&mut folder), (Vec::new(), vec!["one".to_owned()]));
+        std::fs::remove_dir_all(path).unwrap();
+    }
+}

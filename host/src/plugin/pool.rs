@@ -47,6 +47,30 @@ impl Pool {
         self.idle.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// A warm instance, or a new one.
+    async fn instance(
+        &self,
+        runtime: &Runtime,
+        generation: &Generation,
+        deadline: Instant,
+    ) -> Result<Instance, Error> {
+        let warm = self.idle().pop();
+        if let Some(mut instance) = warm {
+            arm(&mut instance.store, deadline);
+            return Ok(instance);
+        }
+        Instance::start(
+            &runtime.engine,
+            &generation.component,
+            &self.resolved,
+            // Each instance has its own place for what was refused to it.
+            self.outbound.for_instance(),
+            runtime.memory_bytes(),
+            deadline,
+        )
+        .await
+    }
+
     async fn permit(self: &Arc<Self>, deadline: Instant) -> Result<OwnedSemaphorePermit, Error> {
         let permits = Arc::clone(&self.permits);
         match Arc::clone(&permits).try_acquire_owned() {
@@ -88,28 +112,15 @@ impl Lease {
         deadline: Instant,
     ) -> Result<Self, Error> {
         let running = generation.running.token();
-        let permit = pool.permit(deadline).await?;
-        let warm = pool.idle().pop();
-        let instance = match warm {
-            Some(mut instance) => {
-                arm(&mut instance.store, deadline);
-                instance
-            }
-            None => {
-                // Each instance has its own place for what was refused to it.
-                let outbound = pool.outbound.for_instance();
-                Instance::start(
-                    &runtime.engine,
-                    &generation.component,
-                    &pool.resolved,
-                    outbound,
-                    runtime.memory_bytes(),
-                    deadline,
-                )
-                .await?
-            }
-        };
         generation.count_call();
+        let begun = async {
+            let permit = pool.permit(deadline).await?;
+            let instance = pool.instance(runtime, &generation, deadline).await?;
+            Ok((permit, instance))
+        };
+        let (permit, instance) = begun
+            .await
+            .inspect_err(|_: &Error| generation.count_error())?;
         Ok(Self {
             runtime: Arc::clone(runtime),
             generation,

@@ -103,6 +103,13 @@ impl WasiHttpView for State {
     }
 }
 
+/// Take what is wanted beyond `current` out of `left`; the error is how much that is.
+fn take(left: &mut usize, current: usize, desired: usize) -> Result<(), usize> {
+    let more = desired.saturating_sub(current);
+    *left = left.checked_sub(more).ok_or(more)?;
+    Ok(())
+}
+
 impl ResourceLimiter for Fence {
     fn memory_growing(
         &mut self,
@@ -110,17 +117,14 @@ impl ResourceLimiter for Fence {
         desired: usize,
         _maximum: Option<usize>,
     ) -> wasmtime::Result<bool> {
-        let more = desired.saturating_sub(current);
-        if let Some(left) = self.memory_left.checked_sub(more) {
-            self.memory_left = left;
-            return Ok(true);
-        }
-        Err(LimitPassed(format!(
-            "it wanted {more} more bytes of memory, and {} of {} are left; raise memory_bytes \
-             under [limits] in roost.toml",
-            self.memory_left, self.memory_bytes
-        ))
-        .into())
+        take(&mut self.memory_left, current, desired).map_err(|more| {
+            LimitPassed(format!(
+                "it wanted {more} more bytes of memory, and {} of {} are left; raise \
+                 memory_bytes under [limits] in roost.toml",
+                self.memory_left, self.memory_bytes
+            ))
+        })?;
+        Ok(true)
     }
 
     fn table_growing(
@@ -129,15 +133,12 @@ impl ResourceLimiter for Fence {
         desired: usize,
         _maximum: Option<usize>,
     ) -> wasmtime::Result<bool> {
-        let more = desired.saturating_sub(current);
-        if let Some(left) = self.elements_left.checked_sub(more) {
-            self.elements_left = left;
-            return Ok(true);
-        }
-        Err(LimitPassed(format!(
-            "it wanted {more} more table elements, and {} of {MAX_TABLE_ELEMENTS} are left",
-            self.elements_left
-        ))
-        .into())
+        take(&mut self.elements_left, current, desired).map_err(|more| {
+            LimitPassed(format!(
+                "it wanted {more} more table elements, and {} of {MAX_TABLE_ELEMENTS} are left",
+                self.elements_left
+            ))
+        })?;
+        Ok(true)
     }
 }

@@ -155,3 +155,37 @@ async fn what_cannot_be_annotated_is_refused_with_the_reason() -> Result<()> {
     }
     Ok(())
 }
+
+/// More than one call takes: what was written and what was not is told by place.
+#[tokio::test]
+async fn a_long_batch_is_cut_and_its_losses_are_named() -> Result<()> {
+    let service = Service::shared().await?;
+    let tenant = unique("acme");
+    service.telemetry.span("work", &tenant).in_scope(|_| ());
+    service.delivered().await?;
+    let span = service.spans(&tenant, 1).await?.remove(0);
+    let provider = service.provider(&tenant)?;
+    let project = service.project(&tenant)?;
+    let note = |span_id: &str, place: usize| {
+        NewAnnotation::new(Target::span(span_id), "quality")
+            .score(1.0)
+            .identifier(place.to_string())
+    };
+    let mut batch: Vec<_> = (0..1000).map(|place| note(&span.span_id, place)).collect();
+    batch.push(note("00000000000000bb", 1000));
+    let store = provider.annotations();
+    let error = store
+        .add_annotations_batch(&project, &batch)
+        .await
+        .unwrap_err();
+    let Error::Partial(partial) = error.kind() else {
+        panic!("{error}");
+    };
+    assert_eq!(partial.accepted, 1000);
+    assert_eq!(partial.rejected.len(), 1);
+    assert_eq!(partial.rejected[0].index, 1000);
+    let targets = [Target::span(span.span_id.as_str())];
+    let written = store.get_annotations(&project, &targets, None).await?;
+    assert_eq!(written.len(), 1000);
+    Ok(())
+}

@@ -8,6 +8,7 @@ mod annotations;
 mod auth;
 mod command_line;
 mod hot_reload;
+mod limits;
 mod manager;
 mod official_client;
 mod outage;
@@ -40,7 +41,7 @@ struct Settings<'a> {
     telemetry: &'a str,
     /// Under `[telemetry.batch_config]`.
     batch: &'a str,
-    /// Under `[connections.default]`.
+    /// Under `[connections.default]`, and other sections.
     connection: &'a str,
     /// Whether spans go by HTTP; otherwise by gRPC.
     http: bool,
@@ -89,6 +90,17 @@ impl Service {
         let report = self.telemetry.force_flush(SOON).await;
         ensure!(report.is_complete(), "{report:?}");
         Ok(())
+    }
+
+    /// The spans of a tenant's default project as they are.
+    async fn spans_now(&self, tenant: &str) -> Result<Vec<Span>, roost::ProviderError> {
+        let project = self.project(tenant).unwrap();
+        let query = SpanQuery::new(project, TimeWindow::all());
+        self.provider(tenant)
+            .unwrap()
+            .traces()
+            .get_spans(&query)
+            .await
     }
 
     /// The spans of a tenant's default project, once there are `count`, oldest first.

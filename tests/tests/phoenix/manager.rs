@@ -5,8 +5,9 @@ use roost::contract::Error;
 use roost::manager::ProjectOverrides;
 use roost::{Config, TelemetryManager};
 use roost_tests::{Phoenix, PluginFolder, unique};
+use serde_json::json;
 
-use crate::{SOON, Service, spans_of};
+use crate::{SOON, Service, Settings, spans_of};
 
 /// One test, since the process has one.
 #[tokio::test]
@@ -107,10 +108,50 @@ async fn spans_need_no_provider() -> Result<()> {
         .grpc_endpoint()
         .clone_into(&mut config.telemetry.otlp_endpoint);
     let telemetry = TelemetryManager::export_only(config)?;
-    telemetry.span("plain", &tenant).in_scope(|_| ());
+    telemetry
+        .session_span("plain", &tenant, "chat-1")
+        .in_scope(|_| ());
     assert!(telemetry.force_flush(SOON).await.is_complete());
     let reader = Service::shared().await?;
     assert_eq!(reader.spans(&tenant, 1).await?[0].name, "plain");
+    // Its session is its project's alone, as with a provider.
+    let project = reader.project(&tenant)?;
+    let seen = phoenix
+        .python("list_spans.py", &json!({ "project": project }))
+        .await?;
+    let session = &seen[0]["attributes"]["session.id"];
+    assert_eq!(session, &json!(format!("{project}:chat-1")));
     assert!(telemetry.get_provider(&tenant, None).is_err());
+    Ok(())
+}
+
+/// The common endpoint is the default connection's; another one has its own, and its key
+/// must not go to the common one.
+#[tokio::test]
+async fn the_common_endpoint_is_not_for_connections_with_their_own() -> Result<()> {
+    let phoenix = Phoenix::shared().await?;
+    let (here, elsewhere) = (unique("here"), unique("elsewhere"));
+    let nobody = tokio::net::TcpListener::bind("127.0.0.1:0")
+        .await?
+        .local_addr()?;
+    let own = format!(
+        "[connections.own]\nprovider = \"phoenix\"\n\
+         provider_config = {{ http_endpoint = \"{}\" }}\n\
+         [tenants.{elsewhere}]\nconnection = \"own\"",
+        phoenix.http_endpoint()
+    );
+    let settings = Settings {
+        telemetry: &format!("otlp_endpoint = \"{nobody}\""),
+        batch: "export_timeout_millis = 500",
+        connection: &own,
+        ..Settings::default()
+    };
+    let service = Service::start(phoenix, settings).await?;
+    for tenant in [&here, &elsewhere] {
+        service.telemetry.span("work", tenant).in_scope(|_| ());
+    }
+    let report = service.telemetry.force_flush(SOON).await;
+    assert_eq!((report.delivered, report.dropped), (1, 1));
+    assert_eq!(service.spans(&elsewhere, 1).await?.len(), 1);
     Ok(())
 }

@@ -13,6 +13,7 @@ pub(crate) const SCHEMA: &str = r#"{
   "additionalProperties": false,
   "properties": {
     "endpoint": { "type": "string", "format": "uri", "title": "Endpoint" },
+    "mirror": { "type": "string", "format": "uri", "default": "http://mirror.invalid", "title": "Mirror" },
     "token": { "type": "string", "writeOnly": true, "title": "Token" },
     "spans": {
       "type": "array",
@@ -86,6 +87,7 @@ impl Config {
             attributes: vec![
                 text("echo.version", VERSION),
                 text("echo.config", self.received.as_str()),
+                text("echo.call", crate::call_number().to_string()),
             ],
             events: Vec::new(),
             links: Vec::new(),

@@ -10,7 +10,7 @@ mod config;
 mod misbehaviour;
 mod spans;
 
-use std::cell::OnceCell;
+use std::cell::{Cell, OnceCell};
 
 use bindings::exports::roost::telemetry::telemetry_provider::{
     BackendLimits, Credential, ExportOptions, Guest as TelemetryProvider, Health, OtlpExport,
@@ -33,6 +33,12 @@ const VERSION: &str = match option_env!("ECHO_VERSION") {
 thread_local! {
     /// Set by `initialize`.
     static CONFIG: OnceCell<Config> = const { OnceCell::new() };
+    static CALLS: Cell<u32> = const { Cell::new(0) };
+}
+
+/// How many calls for spans this instance has had.
+fn call_number() -> u32 {
+    CALLS.with(Cell::get)
 }
 
 struct Echo;
@@ -104,7 +110,16 @@ impl TelemetryProvider for Echo {
 
 impl TraceStore for Echo {
     fn get_spans(query: SpanQuery) -> Result<SpanPage, Error> {
+        CALLS.with(|calls| calls.set(calls.get() + 1));
         misbehaviour::named(&query.project)?;
+        if query.project == "endless" {
+            return Ok(SpanPage {
+                spans: SpanBatch::Records(Vec::new()),
+                cursor: Some("0".to_owned()),
+                applied: Vec::new(),
+                ordered: false,
+            });
+        }
         let found = with_config(|config| {
             spans::page(config, &query.page, |span| {
                 (query.window.start..query.window.end).contains(&span.start_time)

@@ -4,6 +4,8 @@
 //! * `grow` takes memory without end,
 //! * `trap` ends in a trap,
 //! * `forbidden:<url>` calls a host that nobody granted.
+//!
+//! And for spans, `endless` answers pages that lead to themselves.
 
 use std::hint::black_box;
 
