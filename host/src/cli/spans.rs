@@ -3,8 +3,7 @@
 use clap::{Args, ValueEnum};
 use jiff::Timestamp;
 use roost::contract::{
-    AttributeValue, Field, Operator, Order, OrderKey, Predicate, Projection, Span, StatusCode,
-    TimeWindow,
+    Field, Order, OrderKey, Predicate, Projection, Span, StatusCode, TimeWindow,
 };
 use roost::provider::SpanQuery;
 
@@ -121,20 +120,15 @@ impl SpansArgs {
     }
 
     fn query(&self, project: &str, window: TimeWindow) -> SpanQuery {
-        let equal = |field, text: &str| {
-            Predicate::new(
-                field,
-                Operator::Equal,
-                AttributeValue::Text(text.to_owned()),
-            )
-        };
         let predicates = [
-            self.name.as_ref().map(|name| equal(Field::Name, name)),
+            self.name
+                .as_ref()
+                .map(|name| Predicate::equal(Field::Name, name.as_str())),
             self.status
-                .map(|status| equal(Field::Status, StatusCode::from(status).as_str())),
+                .map(|status| Predicate::equal(Field::Status, StatusCode::from(status).as_str())),
             self.kind
                 .as_ref()
-                .map(|kind| equal(Field::Kind, &kind.to_uppercase())),
+                .map(|kind| Predicate::equal(Field::Kind, kind.to_uppercase())),
         ];
         let mut query = SpanQuery::new(project, window)
             .limit(usize::try_from(self.limit).unwrap_or(usize::MAX))
@@ -233,15 +227,10 @@ mod tests {
     fn filters_become_predicates_of_the_query() {
         let window = TimeWindow::all();
         let query = args("spans --kind llm --status ERROR --roots").query("p", window);
-        let text = |text: &str| AttributeValue::Text(text.to_owned());
         let expected = args("spans --roots")
             .query("p", window)
-            .filter(Predicate::new(
-                Field::Status,
-                Operator::Equal,
-                text("ERROR"),
-            ))
-            .filter(Predicate::new(Field::Kind, Operator::Equal, text("LLM")));
+            .filter(Predicate::equal(Field::Status, "ERROR"))
+            .filter(Predicate::equal(Field::Kind, "LLM"));
         assert_eq!(query, expected);
     }
 

@@ -9,9 +9,18 @@ mod capability;
 mod error;
 
 pub use bindings::exports::roost::telemetry::{
+    analytics_store::{DataPoint, GroupKey, MetricName, MetricsQuery},
     annotation_store::{
         Annotation, AnnotationKey, AnnotationPage, NewAnnotation, Selection as AnnotationSelection,
         Target,
+    },
+    dataset_store::{
+        Dataset, DatasetPage, DatasetRecord, DatasetRef, NewDataset, NewRecord, RecordPage,
+        Version, VersionPage,
+    },
+    experiment_store::{
+        EvaluationSummary, Experiment, ExperimentPage, ExperimentStatus, Metric, NewEvaluation,
+        NewExperiment, NewRun, Run, RunPage,
     },
     project_store::{Project, ProjectPage, SpanSelection},
     session_store::{Session, SessionPage, SessionTrace, SessionTracePage},
@@ -20,7 +29,7 @@ pub use bindings::exports::roost::telemetry::{
         ProjectRouting, ProviderInfo, SpanExport,
     },
     trace_store::{
-        Field, Operator, Order, OrderKey, Predicate, Projection, SpanBatch, SpanPage, SpanQuery,
+        Condition, Field, Order, OrderKey, Predicate, Projection, SpanBatch, SpanPage, SpanQuery,
     },
 };
 pub use bindings::roost::telemetry::types::{

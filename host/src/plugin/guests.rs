@@ -73,6 +73,9 @@ macro_rules! guests {
 guests! {
     traces: trace_store, TraceStore;
     annotations: annotation_store, AnnotationStore;
+    datasets: dataset_store, DatasetStore;
+    experiments: experiment_store, ExperimentStore;
+    analytics: analytics_store, AnalyticsStore;
     projects: project_store, ProjectStore;
     sessions: session_store, SessionStore;
 }

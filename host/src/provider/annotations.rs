@@ -98,7 +98,7 @@ impl<'a> AnnotationStore<'a> {
     ) -> Result<Vec<String>, ProviderError> {
         let provider = self.provider;
         let ids = provider
-            .call(ADD, async |store, guests| {
+            .write(ADD, project, async |store, guests| {
                 let guest = guests.annotations()?;
                 guest.call_add_annotations(store, project, part).await
             })
@@ -134,8 +134,9 @@ impl<'a> AnnotationStore<'a> {
         for chunk in provider.batches(GET, targets)? {
             let mut paging = Paging::begin(provider, GET, MAX_ITEMS)?;
             loop {
+                let question = (chunk, &names, paging.request());
                 let answer = provider
-                    .call(GET, async |store, guests| {
+                    .read(GET, project, question, async |store, guests| {
                         guests
                             .annotations()?
                             .call_get_annotations(
@@ -180,7 +181,7 @@ impl<'a> AnnotationStore<'a> {
         }
         let delete = async |part: &AnnotationSelection| {
             provider
-                .call(DELETE, async |store, guests| {
+                .write(DELETE, project, async |store, guests| {
                     let guest = guests.annotations()?;
                     guest.call_delete_annotations(store, project, part).await
                 })

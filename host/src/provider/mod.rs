@@ -7,6 +7,7 @@
 //! exact, long lists are cut to what the backend takes.
 
 mod annotations;
+mod pages;
 mod paging;
 mod predicate;
 mod projects;
@@ -17,6 +18,7 @@ mod traces;
 mod window;
 
 pub use annotations::AnnotationStore;
+pub use pages::SpanPages;
 pub use projects::ProjectStore;
 pub use query::SpanQuery;
 pub use scope::Scope;
@@ -27,6 +29,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use http::HeaderMap;
+use serde::Serialize;
 use url::Url;
 use wasmtime::Store;
 
@@ -224,6 +227,31 @@ impl Provider {
             .map_err(|kind| self.error("configure-span-export", kind))
     }
 
+    /// [`call`](Self::call) for what only reads of a project. The same `question` has the
+    /// same answer until something is written.
+    async fn read<T>(
+        &self,
+        operation: &'static str,
+        _project: &str,
+        _question: impl Serialize,
+        call: impl AsyncFnOnce(&mut Store<State>, &Guests) -> wasmtime::Result<Result<T, Error>>,
+    ) -> Result<T, ProviderError>
+    where
+        T: Clone + Serialize + Send + Sync + 'static,
+    {
+        self.call(operation, call).await
+    }
+
+    /// [`call`](Self::call) for what changes something in a project.
+    async fn write<T>(
+        &self,
+        operation: &'static str,
+        _project: &str,
+        call: impl AsyncFnOnce(&mut Store<State>, &Guests) -> wasmtime::Result<Result<T, Error>>,
+    ) -> Result<T, ProviderError> {
+        self.call(operation, call).await
+    }
+
     /// Run one call on an instance of the generation that serves now.
     async fn call<T>(
         &self,
@@ -292,6 +320,10 @@ mod tests {
         let query = SpanQuery::new("p", TimeWindow::all());
         spawnable(provider.check_health());
         spawnable(provider.traces().get_spans(&query));
+        spawnable(async {
+            let mut pages = provider.traces().pages(&query)?;
+            pages.next().await
+        });
         spawnable(provider.traces().get_span("p", span));
         spawnable(provider.annotations().add_annotation("p", note));
         spawnable(provider.projects().list_projects());

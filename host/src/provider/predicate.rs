@@ -4,29 +4,44 @@
 use std::borrow::Cow;
 use std::cmp::Ordering;
 
-use crate::contract::{AttributeValue, Field, Operator, Predicate, Span, StatusCode};
+use crate::contract::{AttributeValue, Condition, Field, Predicate, Span, StatusCode};
 
 impl Predicate {
-    /// A comparison of `field` with `value`.
+    /// What must hold of `field`.
     #[must_use]
-    pub fn new(field: Field, operator: Operator, value: AttributeValue) -> Self {
-        Self {
-            field,
-            operator,
-            value,
-        }
+    pub fn new(field: Field, condition: Condition) -> Self {
+        Self { field, condition }
+    }
+
+    /// That `field` equals `value`.
+    #[must_use]
+    pub fn equal(field: Field, value: impl Into<AttributeValue>) -> Self {
+        Self::new(field, Condition::Equal(value.into()))
     }
 
     /// Whether a span fits.
     #[must_use]
     pub fn matches(&self, span: &Span) -> bool {
-        let field = value_of(&self.field, span);
-        match (self.operator, field) {
-            (Operator::Present, field) => field.is_some(),
-            (Operator::Absent, field) => field.is_none(),
-            (Operator::NotEqual, None) => true,
-            (_, None) => false,
-            (operator, Some(field)) => compare(&field, operator, &self.value),
+        let Some(field) = value_of(&self.field, span) else {
+            return matches!(self.condition, Condition::NotEqual(_) | Condition::Absent);
+        };
+        let order = |value| order(&field, value);
+        match &self.condition {
+            Condition::Equal(value) => order(value) == Some(Ordering::Equal),
+            Condition::NotEqual(value) => order(value) != Some(Ordering::Equal),
+            Condition::Less(value) => order(value) == Some(Ordering::Less),
+            Condition::LessOrEqual(value) => order(value).is_some_and(Ordering::is_le),
+            Condition::Greater(value) => order(value) == Some(Ordering::Greater),
+            Condition::GreaterOrEqual(value) => order(value).is_some_and(Ordering::is_ge),
+            Condition::OneOf(values) => values
+                .iter()
+                .any(|value| order(value) == Some(Ordering::Equal)),
+            Condition::Contains(part) => match &*field {
+                AttributeValue::Text(text) | AttributeValue::Json(text) => text.contains(part),
+                _ => false,
+            },
+            Condition::Present => true,
+            Condition::Absent => false,
         }
     }
 }
@@ -52,26 +67,6 @@ fn value_of<'a>(field: &Field, span: &'a Span) -> Option<Cow<'a, AttributeValue>
     }
 }
 
-fn compare(field: &AttributeValue, operator: Operator, value: &AttributeValue) -> bool {
-    let order = order(field, value);
-    match operator {
-        Operator::Equal => order == Some(Ordering::Equal),
-        Operator::NotEqual => order != Some(Ordering::Equal),
-        Operator::Less => order == Some(Ordering::Less),
-        Operator::LessOrEqual => order.is_some_and(Ordering::is_le),
-        Operator::Greater => order == Some(Ordering::Greater),
-        Operator::GreaterOrEqual => order.is_some_and(Ordering::is_ge),
-        Operator::Contains => match (field, value) {
-            (
-                AttributeValue::Text(text) | AttributeValue::Json(text),
-                AttributeValue::Text(part),
-            ) => text.contains(part.as_str()),
-            _ => false,
-        },
-        Operator::Present | Operator::Absent => false,
-    }
-}
-
 /// `None` for values that do not compare: of two types, or NaN.
 #[expect(
     clippy::cast_precision_loss,
@@ -87,6 +82,18 @@ fn order(left: &AttributeValue, right: &AttributeValue) -> Option<Ordering> {
         (Number(left), Integer(right)) => left.partial_cmp(&(*right as f64)),
         (Number(left), Number(right)) => left.partial_cmp(right),
         _ => None,
+    }
+}
+
+impl From<&str> for AttributeValue {
+    fn from(text: &str) -> Self {
+        Self::Text(text.to_owned())
+    }
+}
+
+impl From<String> for AttributeValue {
+    fn from(text: String) -> Self {
+        Self::Text(text)
     }
 }
 
@@ -157,40 +164,45 @@ mod tests {
         let key = |key: &str| Field::Attribute(key.to_owned());
         let text = |text: &str| Text(text.to_owned());
         let cases = [
-            (Field::Name, Operator::Equal, text("search"), true),
-            (Field::Name, Operator::Equal, text("Search"), false),
-            (Field::Name, Operator::Contains, text("ear"), true),
-            (Field::Status, Operator::Equal, text("ERROR"), true),
-            (Field::LatencyMs, Operator::Equal, Integer(250), true),
-            (Field::LatencyMs, Operator::Greater, Number(250.0), false),
+            (Field::Name, Condition::Equal(text("search")), true),
+            (Field::Name, Condition::Equal(text("Search")), false),
+            (Field::Name, Condition::Contains("ear".to_owned()), true),
+            (
+                Field::Name,
+                Condition::OneOf(vec![text("a"), text("search")]),
+                true,
+            ),
+            (Field::Name, Condition::OneOf(vec![text("a")]), false),
+            (Field::Status, Condition::Equal(text("ERROR")), true),
+            (Field::LatencyMs, Condition::Equal(Integer(250)), true),
+            (Field::LatencyMs, Condition::Greater(Number(250.0)), false),
             (
                 Field::LatencyMs,
-                Operator::GreaterOrEqual,
-                Number(250.0),
+                Condition::GreaterOrEqual(Number(250.0)),
                 true,
             ),
             (
                 Field::StartTime,
-                Operator::Less,
-                Integer(1_000_000_001),
+                Condition::Less(Integer(1_000_000_001)),
                 true,
             ),
-            (Field::ParentId, Operator::Absent, text(""), true),
-            (Field::ParentId, Operator::Equal, text(""), false),
-            (Field::ParentId, Operator::NotEqual, text("x"), true),
-            (key("tokens"), Operator::Equal, Number(7.0), true),
-            (key("tokens"), Operator::Equal, text("7"), false),
-            (key("tokens"), Operator::NotEqual, text("7"), true),
-            (key("tokens"), Operator::Less, text("8"), false),
-            (key("cached"), Operator::Equal, Boolean(true), true),
-            (key("model"), Operator::Present, text(""), true),
-            (key("missing"), Operator::Present, text(""), false),
-            (key("missing"), Operator::NotEqual, text("x"), true),
-            (key("missing"), Operator::LessOrEqual, Integer(1), false),
-            (key("model"), Operator::Greater, Number(f64::NAN), false),
+            (Field::ParentId, Condition::Absent, true),
+            (Field::ParentId, Condition::Equal(text("")), false),
+            (Field::ParentId, Condition::NotEqual(text("x")), true),
+            (Field::ParentId, Condition::OneOf(vec![text("x")]), false),
+            (key("tokens"), Condition::Equal(Number(7.0)), true),
+            (key("tokens"), Condition::Equal(text("7")), false),
+            (key("tokens"), Condition::NotEqual(text("7")), true),
+            (key("tokens"), Condition::Less(text("8")), false),
+            (key("cached"), Condition::Equal(Boolean(true)), true),
+            (key("model"), Condition::Present, true),
+            (key("missing"), Condition::Present, false),
+            (key("missing"), Condition::NotEqual(text("x")), true),
+            (key("missing"), Condition::LessOrEqual(Integer(1)), false),
+            (key("model"), Condition::Greater(Number(f64::NAN)), false),
         ];
-        for (field, operator, value, expected) in cases {
-            let predicate = Predicate::new(field, operator, value);
+        for (field, condition, expected) in cases {
+            let predicate = Predicate::new(field, condition);
             assert_eq!(predicate.matches(&span()), expected, "{predicate:?}");
         }
     }

@@ -65,7 +65,7 @@ impl<'a> ProjectStore<'a> {
         let provider = self.provider;
         provider.admit(ENSURE, name)?;
         provider
-            .call(ENSURE, async |store, guests| {
+            .write(ENSURE, name, async |store, guests| {
                 let guest = guests.projects()?;
                 guest.call_ensure_project(store, name, description).await
             })
@@ -83,7 +83,7 @@ impl<'a> ProjectStore<'a> {
         let provider = self.provider;
         provider.admit(DELETE, name)?;
         provider
-            .call(DELETE, async |store, guests| {
+            .write(DELETE, name, async |store, guests| {
                 guests.projects()?.call_delete_project(store, name).await
             })
             .await
@@ -104,7 +104,7 @@ impl<'a> ProjectStore<'a> {
         provider.admit(DELETE_SPANS, project)?;
         let delete = async |part: &SpanSelection| {
             provider
-                .call(DELETE_SPANS, async |store, guests| {
+                .write(DELETE_SPANS, project, async |store, guests| {
                     let guest = guests.projects()?;
                     guest.call_delete_spans(store, project, part).await
                 })

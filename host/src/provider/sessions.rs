@@ -39,8 +39,9 @@ impl<'a> SessionStore<'a> {
         let mut sessions = Vec::new();
         let mut paging = Paging::begin(provider, LIST, limit)?;
         loop {
+            let question = (window, paging.request());
             let answer = provider
-                .call(LIST, async |store, guests| {
+                .read(LIST, project, question, async |store, guests| {
                     guests
                         .sessions()?
                         .call_list_sessions(store, project, window, paging.request())
@@ -74,8 +75,9 @@ impl<'a> SessionStore<'a> {
         let mut traces = Vec::new();
         let mut paging = Paging::begin(provider, TRACES, MAX_ITEMS)?;
         loop {
+            let question = (session_id, paging.request());
             let answer = provider
-                .call(TRACES, async |store, guests| {
+                .read(TRACES, project, question, async |store, guests| {
                     guests
                         .sessions()?
                         .call_get_session_traces(store, project, session_id, paging.request())

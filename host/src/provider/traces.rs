@@ -1,16 +1,12 @@
 //! Spans and traces, for reading.
 
-use std::cmp::Ordering;
-
+use super::pages::SpanPages;
 use super::paging::Paging;
 use super::query::SpanQuery;
 use super::{MAX_ITEMS, Provider};
-use crate::contract::{
-    Error, Order, OrderKey, PageRequest, Predicate, ProviderError, Span, SpanBatch, SpanPage,
-    SpanRef,
-};
+use crate::contract::{ProviderError, Span, SpanRef};
 
-const GET_SPANS: &str = "get-spans";
+pub(super) const GET_SPANS: &str = "get-spans";
 const GET_SPAN: &str = "get-span";
 const GET_TRACE: &str = "get-trace";
 
@@ -29,63 +25,45 @@ impl<'a> TraceStore<'a> {
     ///
     /// # Errors
     ///
-    /// [`Error::NotFound`] for a project that does not exist; [`Error::InvalidArgument`]
-    /// for a window that ends before it begins, and when an order that the backend does
-    /// not have would need more than 100,000 spans to be sorted here.
+    /// As [`pages`](Self::pages), and of [`SpanPages::next`].
     pub async fn get_spans(&self, query: &SpanQuery) -> Result<Vec<Span>, ProviderError> {
+        let mut pages = self.pages(query)?;
+        let mut spans = Vec::new();
+        while let Some(page) = pages.next().await? {
+            spans.extend(page);
+        }
+        Ok(spans)
+    }
+
+    /// The spans that answer `query`, page by page, for answers too large to hold.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::InvalidArgument`](crate::contract::Error::InvalidArgument) for a window that ends before it begins;
+    /// [`Error::PermissionDenied`](crate::contract::Error::PermissionDenied) for a project that is not in this handle's scope.
+    pub fn pages(&self, query: &SpanQuery) -> Result<SpanPages<'a>, ProviderError> {
         let provider = self.provider;
         provider.admit(GET_SPANS, &query.project)?;
         query
             .window
             .check()
             .map_err(|why| provider.invalid(GET_SPANS, why))?;
-        if query.limit == 0 {
-            return Ok(Vec::new());
-        }
-        let mut spans = Vec::new();
-        let mut must_sort = false;
-        let mut paging = Paging::begin(provider, GET_SPANS, query.limit)?;
-        loop {
-            let answer = self.page(query, paging.request().clone()).await?;
-            let rest = unapplied(&query.predicates, &answer.applied);
-            // Once one page is out of order, the first spans may be on the last page.
-            must_sort |= query.order.is_some() && !answer.ordered;
-            let found = self.records(answer.spans)?;
-            spans.extend(
-                found
-                    .into_iter()
-                    .filter(|span| rest.iter().all(|predicate| predicate.matches(span))),
-            );
-            if must_sort && spans.len() > MAX_ITEMS {
-                return Err(provider.too_many(GET_SPANS, "spans to sort"));
-            }
-            if must_sort || !rest.is_empty() {
-                paging.enlarge();
-            }
-            if (!must_sort && spans.len() >= query.limit) || !paging.advance(answer.cursor)? {
-                break;
-            }
-        }
-        if must_sort && let Some(order) = query.order {
-            spans.sort_by(|left, right| compare(order, left, right));
-        }
-        spans.truncate(query.limit);
-        Ok(spans)
+        SpanPages::begin(provider, query.clone())
     }
 
     /// One span, whole.
     ///
     /// # Errors
     ///
-    /// [`Error::NotFound`] for a project or a span that does not exist;
-    /// [`Error::InvalidArgument`] for an id that is none.
+    /// [`Error::NotFound`](crate::contract::Error::NotFound) for a project or a span that does not exist;
+    /// [`Error::InvalidArgument`](crate::contract::Error::InvalidArgument) for an id that is none.
     pub async fn get_span(&self, project: &str, span: &SpanRef) -> Result<Span, ProviderError> {
         let provider = self.provider;
         provider.admit(GET_SPAN, project)?;
         span.check()
             .map_err(|why| provider.invalid(GET_SPAN, why))?;
         provider
-            .call(GET_SPAN, async |store, guests| {
+            .read(GET_SPAN, project, span, async |store, guests| {
                 guests.traces()?.call_get_span(store, project, span).await
             })
             .await
@@ -95,8 +73,8 @@ impl<'a> TraceStore<'a> {
     ///
     /// # Errors
     ///
-    /// [`Error::NotFound`] for a project that does not exist and for a trace without a
-    /// span; [`Error::InvalidArgument`] for an id that is none and for a trace of more than
+    /// [`Error::NotFound`](crate::contract::Error::NotFound) for a project that does not exist and for a trace without a
+    /// span; [`Error::InvalidArgument`](crate::contract::Error::InvalidArgument) for an id that is none and for a trace of more than
     /// 100,000 spans.
     pub async fn get_trace(
         &self,
@@ -109,11 +87,12 @@ impl<'a> TraceStore<'a> {
         let mut spans = Vec::new();
         let mut paging = Paging::begin(provider, GET_TRACE, MAX_ITEMS)?;
         loop {
+            let question = (trace_id, paging.request());
             let answer = provider
-                .call(GET_TRACE, async |store, guests| {
+                .read(GET_TRACE, project, question, async |store, guests| {
                     guests
                         .traces()?
-                        .call_get_trace(store, project, trace_id, paging.request())
+                        .call_get_trace(store, project, trace_id, None, paging.request())
                         .await
                 })
                 .await?;
@@ -127,26 +106,6 @@ impl<'a> TraceStore<'a> {
         }
         spans.sort_by_key(|span| (span.start_time, span.end_time));
         Ok(spans)
-    }
-
-    async fn page(&self, query: &SpanQuery, page: PageRequest) -> Result<SpanPage, ProviderError> {
-        let query = query.to_contract(page);
-        self.provider
-            .call(GET_SPANS, async |store, guests| {
-                guests.traces()?.call_get_spans(store, &query).await
-            })
-            .await
-    }
-
-    /// A page's spans as records, the only form this host asks for.
-    fn records(&self, spans: SpanBatch) -> Result<Vec<Span>, ProviderError> {
-        match spans {
-            SpanBatch::Records(spans) => Ok(spans),
-            SpanBatch::Arrow(_) => Err(self.provider.error(
-                GET_SPANS,
-                Error::Internal("it answered Arrow, which was not asked for".to_owned()),
-            )),
-        }
     }
 }
 
@@ -185,27 +144,4 @@ fn check_hex(what: &str, id: &str, digits: usize) -> Result<(), String> {
     Err(format!(
         "`{id}` is no {what}: it has {digits} lower-case hexadecimal digits"
     ))
-}
-
-/// The predicates that a page does not claim to have applied.
-fn unapplied<'a>(predicates: &'a [Predicate], applied: &[u32]) -> Vec<&'a Predicate> {
-    (0..)
-        .zip(predicates)
-        .filter(|(place, _)| !applied.contains(place))
-        .map(|(_, predicate)| predicate)
-        .collect()
-}
-
-fn compare(order: Order, left: &Span, right: &Span) -> Ordering {
-    let key = |span: &Span| match order.key {
-        OrderKey::StartTime => span.start_time,
-        OrderKey::EndTime => span.end_time,
-        OrderKey::Latency => span.end_time.saturating_sub(span.start_time),
-    };
-    let ascending = key(left).cmp(&key(right));
-    if order.descending {
-        ascending.reverse()
-    } else {
-        ascending
-    }
 }

@@ -6,7 +6,7 @@
 use roost_provider::time;
 use roost_provider::types::AttributeValue;
 
-use crate::bindings::trace_store::{Field, Operator, Predicate, SpanQuery};
+use crate::bindings::trace_store::{Condition, Field, Predicate, SpanQuery};
 
 /// The kinds that every Phoenix of version 20 knows; it refuses others. Left out is
 /// `UNKNOWN`, under which it also files kinds it does not know.
@@ -66,13 +66,11 @@ impl Plan {
 
     /// Take a predicate in, if Phoenix can apply it exactly.
     fn take(&mut self, predicate: &Predicate) -> bool {
-        match (&predicate.field, predicate.operator, &predicate.value) {
-            (Field::StartTime, operator, AttributeValue::Integer(instant)) => {
-                self.narrow(operator, *instant)
-            }
-            (Field::ParentId, Operator::Absent, _) => self.parameter("parent_id", "null"),
-            (field, Operator::Equal, AttributeValue::Text(text)) => self.equal_text(field, text),
-            (Field::Attribute(key), Operator::Equal, AttributeValue::Integer(number)) => {
+        match (&predicate.field, &predicate.condition) {
+            (Field::StartTime, condition) => self.narrow(condition),
+            (Field::ParentId, Condition::Absent) => self.parameter("parent_id", "null"),
+            (field, Condition::Equal(AttributeValue::Text(text))) => self.equal_text(field, text),
+            (Field::Attribute(key), Condition::Equal(AttributeValue::Integer(number))) => {
                 self.equal_number(key, *number)
             }
             _ => false,
@@ -126,18 +124,28 @@ impl Plan {
         }
     }
 
-    /// Narrow the window by a comparison of the start.
-    fn narrow(&mut self, operator: Operator, instant: i64) -> bool {
+    /// Narrow the window by a condition on the start.
+    fn narrow(&mut self, condition: &Condition) -> bool {
+        let (Condition::Equal(value)
+        | Condition::Less(value)
+        | Condition::LessOrEqual(value)
+        | Condition::Greater(value)
+        | Condition::GreaterOrEqual(value)) = condition
+        else {
+            return false;
+        };
+        let AttributeValue::Integer(instant) = *value else {
+            return false;
+        };
         // No span began before 1970, and none ends a nanosecond after the last instant.
         let at = u64::try_from(instant).unwrap_or(0);
         let after = u64::try_from(i128::from(instant) + 1).unwrap_or(0);
-        let (start, end) = match operator {
-            Operator::Equal => (at, after),
-            Operator::GreaterOrEqual => (at, u64::MAX),
-            Operator::Greater => (after, u64::MAX),
-            Operator::Less => (0, at),
-            Operator::LessOrEqual => (0, after),
-            _ => return false,
+        let (start, end) = match condition {
+            Condition::GreaterOrEqual(_) => (at, u64::MAX),
+            Condition::Greater(_) => (after, u64::MAX),
+            Condition::Less(_) => (0, at),
+            Condition::LessOrEqual(_) => (0, after),
+            _ => (at, after),
         };
         self.start = self.start.max(start);
         self.end = self.end.min(end);
@@ -186,12 +194,8 @@ mod tests {
         })
     }
 
-    fn is(field: Field, operator: Operator, value: AttributeValue) -> Predicate {
-        Predicate {
-            field,
-            operator,
-            value,
-        }
+    fn is(field: Field, condition: Condition) -> Predicate {
+        Predicate { field, condition }
     }
 
     fn text(text: &str) -> AttributeValue {
@@ -219,21 +223,21 @@ mod tests {
     #[test]
     fn a_comparison_of_the_start_narrows_the_window() {
         let at = AttributeValue::Integer(1_500_000);
-        for (operator, start, end) in [
-            (Operator::GreaterOrEqual, 1_500_000, 2_000_000),
-            (Operator::Greater, 1_500_001, 2_000_000),
-            (Operator::Less, 1, 1_500_000),
-            (Operator::LessOrEqual, 1, 1_500_001),
-            (Operator::Equal, 1_500_000, 1_500_001),
+        for (condition, start, end) in [
+            (Condition::GreaterOrEqual(at.clone()), 1_500_000, 2_000_000),
+            (Condition::Greater(at.clone()), 1_500_001, 2_000_000),
+            (Condition::Less(at.clone()), 1, 1_500_000),
+            (Condition::LessOrEqual(at.clone()), 1, 1_500_001),
+            (Condition::Equal(at), 1_500_000, 1_500_001),
         ] {
-            let plan = plan(vec![is(Field::StartTime, operator, at.clone())], false);
-            assert_eq!((plan.start, plan.end), (start, end), "{operator:?}");
+            let case = format!("{condition:?}");
+            let plan = plan(vec![is(Field::StartTime, condition)], false);
+            assert_eq!((plan.start, plan.end), (start, end), "{case}");
             assert_eq!(plan.applied, [0]);
         }
         let before_all = is(
             Field::StartTime,
-            Operator::Less,
-            AttributeValue::Integer(-5),
+            Condition::Less(AttributeValue::Integer(-5)),
         );
         assert_eq!(plan(vec![before_all], false).end, 0);
     }
@@ -243,50 +247,52 @@ mod tests {
         let attribute = |key: &str| Field::Attribute(key.into());
         for (predicate, expected) in [
             (
-                is(Field::Name, Operator::Equal, text("root")),
+                is(Field::Name, Condition::Equal(text("root"))),
                 Some(("name", "root")),
             ),
             (
-                is(Field::Kind, Operator::Equal, text("LLM")),
+                is(Field::Kind, Condition::Equal(text("LLM"))),
                 Some(("span_kind", "LLM")),
             ),
-            (is(Field::Kind, Operator::Equal, text("llm")), None),
-            (is(Field::Kind, Operator::Equal, text("UNKNOWN")), None),
+            (is(Field::Kind, Condition::Equal(text("llm"))), None),
+            (is(Field::Kind, Condition::Equal(text("UNKNOWN"))), None),
             (
-                is(Field::Status, Operator::Equal, text("ERROR")),
+                is(Field::Status, Condition::Equal(text("ERROR"))),
                 Some(("status_code", "ERROR")),
             ),
-            (is(Field::Status, Operator::Equal, text("BAD")), None),
+            (is(Field::Status, Condition::Equal(text("BAD"))), None),
             (
-                is(Field::ParentId, Operator::Absent, text("")),
+                is(Field::ParentId, Condition::Absent),
                 Some(("parent_id", "null")),
             ),
-            (is(Field::ParentId, Operator::Equal, text("null")), None),
-            (is(Field::Name, Operator::NotEqual, text("root")), None),
-            (is(Field::Name, Operator::Contains, text("root")), None),
+            (is(Field::ParentId, Condition::Equal(text("null"))), None),
+            (is(Field::Name, Condition::NotEqual(text("root"))), None),
+            (is(Field::Name, Condition::Contains("root".into())), None),
             (
-                is(attribute("tier"), Operator::Equal, text("5 \"a\"")),
+                is(attribute("tier"), Condition::Equal(text("5 \"a\""))),
                 Some(("attribute", "tier:\"5 \\\"a\\\"\"")),
             ),
             (
-                is(attribute("n"), Operator::Equal, AttributeValue::Integer(-5)),
+                is(
+                    attribute("n"),
+                    Condition::Equal(AttributeValue::Integer(-5)),
+                ),
                 Some(("attribute", "n:-5")),
             ),
             (
-                is(attribute("n"), Operator::Equal, AttributeValue::Integer(0)),
+                is(attribute("n"), Condition::Equal(AttributeValue::Integer(0))),
                 None,
             ),
             (
                 is(
                     attribute("n"),
-                    Operator::Equal,
-                    AttributeValue::Boolean(true),
+                    Condition::Equal(AttributeValue::Boolean(true)),
                 ),
                 None,
             ),
-            (is(attribute("tier"), Operator::Equal, text("ünï")), None),
-            (is(attribute("user.id"), Operator::Equal, text("u")), None),
-            (is(attribute("7"), Operator::Equal, text("u")), None),
+            (is(attribute("tier"), Condition::Equal(text("ünï"))), None),
+            (is(attribute("user.id"), Condition::Equal(text("u"))), None),
+            (is(attribute("7"), Condition::Equal(text("u"))), None),
         ] {
             let case = format!("{predicate:?}");
             let plan = plan(vec![predicate], false);
@@ -305,7 +311,7 @@ mod tests {
 
     #[test]
     fn a_field_is_compared_once_since_twice_would_mean_either() {
-        let named = |name| is(Field::Name, Operator::Equal, text(name));
+        let named = |name| is(Field::Name, Condition::Equal(text(name)));
         let plan = plan(vec![named("a"), named("b"), named("a")], false);
         assert_eq!(plan.applied, [0, 2]);
         assert_eq!(parameter(&plan, "name"), Some("a"));
@@ -313,7 +319,10 @@ mod tests {
 
     #[test]
     fn roots_only_holds_against_a_predicate_on_the_parent() {
-        let plan = plan(vec![is(Field::ParentId, Operator::Equal, text("ab"))], true);
+        let plan = plan(
+            vec![is(Field::ParentId, Condition::Equal(text("ab")))],
+            true,
+        );
         assert_eq!(parameter(&plan, "parent_id"), Some("null"));
         assert!(plan.applied.is_empty());
     }

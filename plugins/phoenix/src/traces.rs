@@ -56,7 +56,12 @@ impl Guest for Provider {
         })
     }
 
-    fn get_trace(project: String, trace_id: String, page: PageRequest) -> Result<TracePage> {
+    fn get_trace(
+        project: String,
+        trace_id: String,
+        _near: Option<u64>,
+        page: PageRequest,
+    ) -> Result<TracePage> {
         let listing = Listing::TRACE;
         let answer = phoenix()?
             .get_in_project(&project, "spans")?

@@ -146,6 +146,7 @@ impl TraceStore for Echo {
     fn get_trace(
         _project: String,
         trace_id: String,
+        _near: Option<u64>,
         page: PageRequest,
     ) -> Result<TracePage, Error> {
         let found =

@@ -1,0 +1,136 @@
+//! The spans that answer a question, page by page: filtered and ordered by the backend where
+//! it can, and here where it cannot.
+
+use std::cmp::Ordering;
+
+use super::paging::Paging;
+use super::query::SpanQuery;
+use super::traces::GET_SPANS;
+use super::{MAX_ITEMS, Provider};
+use crate::contract::{
+    Error, Order, OrderKey, Predicate, ProviderError, Span, SpanBatch, SpanPage,
+};
+
+/// The way through the spans that answer a [`SpanQuery`]; see
+/// [`TraceStore::pages`](super::TraceStore::pages).
+pub struct SpanPages<'a> {
+    provider: &'a Provider,
+    query: SpanQuery,
+    paging: Paging<'a>,
+    /// How many spans are still wanted.
+    wanted: usize,
+    ended: bool,
+}
+
+impl<'a> SpanPages<'a> {
+    pub(super) fn begin(provider: &'a Provider, query: SpanQuery) -> Result<Self, ProviderError> {
+        let wanted = query.limit;
+        Ok(Self {
+            provider,
+            paging: Paging::begin(provider, GET_SPANS, wanted)?,
+            query,
+            wanted,
+            ended: wanted == 0,
+        })
+    }
+
+    /// The next page; `None` after the last one. Never an empty one.
+    ///
+    /// A backend that does not have the order that is wanted is read to its end before the
+    /// first page is there.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NotFound`] for a project that does not exist; [`Error::InvalidArgument`] when
+    /// an order that the backend does not have would need more than 100,000 spans to be
+    /// held here.
+    pub async fn next(&mut self) -> Result<Option<Vec<Span>>, ProviderError> {
+        let mut held = Vec::new();
+        while !self.ended {
+            let (found, ordered) = self.fetch().await?;
+            held.extend(found);
+            match self.query.order {
+                // Once one page is out of order, the first spans may be on the last page.
+                Some(order) if !ordered => self.hold(&mut held, order)?,
+                _ if held.is_empty() => {}
+                _ => break,
+            }
+        }
+        held.truncate(self.wanted);
+        self.wanted -= held.len();
+        self.ended |= self.wanted == 0;
+        Ok(Some(held).filter(|spans| !spans.is_empty()))
+    }
+
+    /// The spans of one page of the backend that fit, and whether they follow the order.
+    async fn fetch(&mut self) -> Result<(Vec<Span>, bool), ProviderError> {
+        let answer = self.page().await?;
+        let rest = unapplied(&self.query.predicates, &answer.applied);
+        let mut found = self.records(answer.spans)?;
+        found.retain(|span| rest.iter().all(|predicate| predicate.matches(span)));
+        let ordered = answer.ordered || self.query.order.is_none();
+        if !ordered || !rest.is_empty() {
+            self.paging.enlarge();
+        }
+        self.ended = !self.paging.advance(answer.cursor)?;
+        Ok((found, ordered))
+    }
+
+    async fn page(&self) -> Result<SpanPage, ProviderError> {
+        let question = self.query.to_contract(self.paging.request().clone());
+        self.provider
+            .read(
+                GET_SPANS,
+                &self.query.project,
+                &question,
+                async |store, guests| guests.traces()?.call_get_spans(store, &question).await,
+            )
+            .await
+    }
+
+    /// Sort what is held, and let go of what cannot be wanted.
+    fn hold(&self, held: &mut Vec<Span>, order: Order) -> Result<(), ProviderError> {
+        if held.len() > self.wanted || self.ended {
+            held.sort_by(|left, right| compare(order, left, right));
+            held.truncate(self.wanted);
+        }
+        if held.len() > MAX_ITEMS {
+            return Err(self.provider.too_many(GET_SPANS, "spans to sort"));
+        }
+        Ok(())
+    }
+
+    /// A page's spans as records, the only form this host asks for.
+    fn records(&self, spans: SpanBatch) -> Result<Vec<Span>, ProviderError> {
+        match spans {
+            SpanBatch::Records(spans) => Ok(spans),
+            SpanBatch::Arrow(_) => Err(self.provider.error(
+                GET_SPANS,
+                Error::Internal("it answered Arrow, which was not asked for".to_owned()),
+            )),
+        }
+    }
+}
+
+/// The predicates that a page does not claim to have applied.
+fn unapplied<'a>(predicates: &'a [Predicate], applied: &[u32]) -> Vec<&'a Predicate> {
+    (0..)
+        .zip(predicates)
+        .filter(|(place, _)| !applied.contains(place))
+        .map(|(_, predicate)| predicate)
+        .collect()
+}
+
+fn compare(order: Order, left: &Span, right: &Span) -> Ordering {
+    let key = |span: &Span| match order.key {
+        OrderKey::StartTime => span.start_time,
+        OrderKey::EndTime => span.end_time,
+        OrderKey::Latency => span.end_time.saturating_sub(span.start_time),
+    };
+    let ascending = key(left).cmp(&key(right));
+    if order.descending {
+        ascending.reverse()
+    } else {
+        ascending
+    }
+}
