@@ -138,8 +138,18 @@ fn without_a_file_every_key_has_its_default() {
             "response_bytes": 67_108_864,
             "request_bytes": 16_777_216
         },
+        "cache": {
+            "enabled": true,
+            "ttl_seconds": 5,
+            "max_bytes": 67_108_864
+        },
         "connections": {
-            "default": { "provider_config": {}, "secrets": {}, "allow_hosts": [] }
+            "default": {
+                "provider_config": {},
+                "secrets": {},
+                "allow_hosts": [],
+                "cache": true
+            }
         },
         "tenants": {}
     });

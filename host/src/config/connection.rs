@@ -11,7 +11,7 @@ pub const DEFAULT_CONNECTION: &str = "default";
 
 /// `[connections.<name>]`: a provider and what it needs to reach its backend. Tenants with
 /// the same connection share its warm instances.
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct ConnectionConfig {
     /// The provider's name: its file's stem in the plugins folder. None, the default: the
@@ -27,6 +27,20 @@ pub struct ConnectionConfig {
     /// Hosts the provider may reach besides its endpoints, as `scheme://host:port`; the
     /// port may be left out where it is the scheme's own.
     pub allow_hosts: Vec<String>,
+    /// Whether the backend's answers are kept as `[cache]` says. Default true.
+    pub cache: bool,
+}
+
+impl Default for ConnectionConfig {
+    fn default() -> Self {
+        Self {
+            provider: None,
+            provider_config: serde_json::Map::new(),
+            secrets: BTreeMap::new(),
+            allow_hosts: Vec::new(),
+            cache: true,
+        }
+    }
 }
 
 /// `[connections]`: all of them. The default one is always there, so a tenant nobody wrote

@@ -7,6 +7,7 @@
 //! file, read it, lay the environment over it, check the whole.
 
 mod batch;
+mod cache;
 mod connection;
 mod document;
 mod endpoint;
@@ -32,6 +33,7 @@ use serde::{Deserialize, Serialize};
 use origin::Origin;
 
 pub use batch::BatchExportConfig;
+pub use cache::CacheConfig;
 pub use connection::{ConnectionConfig, Connections, DEFAULT_CONNECTION, TenantConfig};
 pub use endpoint::InvalidEndpoint;
 pub(crate) use endpoint::otlp as otlp_url;
@@ -57,6 +59,8 @@ pub struct Config {
     pub plugins: PluginsConfig,
     /// What a provider may use.
     pub limits: LimitsConfig,
+    /// How long the answers of backends are kept.
+    pub cache: CacheConfig,
     /// Providers with what they need to reach their backends.
     pub connections: Connections,
     /// What is particular to a tenant.

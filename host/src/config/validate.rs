@@ -7,8 +7,8 @@ use super::origin::{Origin, key_path};
 use super::secret::MASK;
 use super::suggestion::suggest;
 use super::{
-    Config, ConfigError, ConnectionConfig, ExposeSecret, LimitsConfig, Place, PluginsConfig,
-    Problem, SecretSource, TelemetryConfig, endpoint, identifier, project,
+    CacheConfig, Config, ConfigError, ConnectionConfig, ExposeSecret, LimitsConfig, Place,
+    PluginsConfig, Problem, SecretSource, TelemetryConfig, endpoint, identifier, project,
 };
 
 const HOUR_SECONDS: u64 = 3_600;
@@ -30,6 +30,7 @@ impl Config {
         findings.telemetry(&self.telemetry);
         findings.plugins(&self.plugins);
         findings.limits(&self.limits);
+        findings.cache(&self.cache);
         for (name, connection) in self.connections.iter() {
             findings.connection(name, connection);
         }
@@ -173,6 +174,11 @@ impl Findings<'_> {
             limits.request_bytes,
             1 << 10..=4 * GIB,
         );
+    }
+
+    fn cache(&mut self, cache: &CacheConfig) {
+        self.range("cache.ttl_seconds", cache.ttl_seconds, 1..=86_400);
+        self.range("cache.max_bytes", cache.max_bytes, 1 << 20..=64 * GIB);
     }
 
     fn connection(&mut self, name: &str, connection: &ConnectionConfig) {

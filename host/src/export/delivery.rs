@@ -218,7 +218,13 @@ impl Delivery {
         }
         // A backend that takes a part does not say which. Spread evenly over the request, the
         // loss falls on its projects in proportion.
+        let mut told = None;
         for (place, span) in (0..total).zip(spans) {
+            let project = &span.parcel.span.project;
+            if lost < total && told != Some(project.id()) {
+                told = Some(project.id());
+                self.routes.delivered(project);
+            }
             let is_lost = (place + 1) * lost / total > place * lost / total;
             span.parcel.settle(if is_lost {
                 Fate::Dropped(reason)

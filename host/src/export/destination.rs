@@ -149,4 +149,10 @@ pub trait DestinationResolver: Send + Sync + 'static {
         project: &'a Project,
         session_id: &'a str,
     ) -> BoxFuture<'a, Result<Vec<KeyValue>, ResolveError>>;
+
+    /// Told that the backend has taken spans of `project`: what is known of the project has
+    /// changed.
+    fn delivered(&self, project: &Project) {
+        let _ = project;
+    }
 }

@@ -145,6 +145,10 @@ impl Routes {
         self.projects.get_or_ask(project.id(), ask).await
     }
 
+    pub(super) fn delivered(&self, project: &Project) {
+        self.resolver.delivered(project);
+    }
+
     /// The attributes of a session, to append to an OTLP `Span` message.
     pub(super) async fn session(
         &self,

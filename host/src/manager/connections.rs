@@ -6,9 +6,9 @@ use std::sync::{Mutex, PoisonError};
 
 use serde_json::Value;
 
-use crate::config::{Config, ConfigError, ConnectionConfig, Secret, TenantId};
+use crate::config::{CacheConfig, Config, ConfigError, ConnectionConfig, Secret, TenantId};
 use crate::plugin::{ConnectionSpec, Host};
-use crate::provider::{Provider, Scope};
+use crate::provider::{Provider, ReadCache, Scope};
 
 /// Why a tenant has no provider.
 #[derive(Debug, thiserror::Error)]
@@ -66,6 +66,7 @@ pub enum ConnectionError {
 pub(super) struct Connections {
     host: Option<Host>,
     open: Mutex<HashMap<Key, Provider>>,
+    cache: Option<ReadCache>,
     had_provider: AtomicBool,
 }
 
@@ -78,16 +79,25 @@ struct Key {
 }
 
 impl Connections {
-    pub(super) fn new(host: Option<Host>) -> Self {
+    pub(super) fn new(host: Option<Host>, cache: &CacheConfig) -> Self {
+        let cache = cache
+            .enabled
+            .then(|| ReadCache::new(cache.ttl(), cache.max_bytes));
         Self {
             host,
             open: Mutex::default(),
+            cache,
             had_provider: AtomicBool::new(false),
         }
     }
 
     pub(super) fn host(&self) -> Option<&Host> {
         self.host.as_ref()
+    }
+
+    /// Where answers are kept, if they are.
+    pub(super) fn cache(&self) -> Option<&ReadCache> {
+        self.cache.as_ref()
     }
 
     /// The provider of a tenant, with an `http_endpoint` of its own where it has one.
@@ -143,7 +153,10 @@ impl Connections {
             return Ok(provider.scoped(scope));
         }
         let spec = spec(&key, connection)?;
-        let provider = Provider::connect(host, spec, scope);
+        let mut provider = Provider::connect(host, spec, scope);
+        if let Some(cache) = self.cache.as_ref().filter(|_| connection.cache) {
+            provider = provider.with_cache(cache);
+        }
         open.insert(key, provider.clone());
         Ok(provider)
     }

@@ -42,7 +42,7 @@ impl Inner {
         ];
         Self {
             names: Arc::new(names),
-            connections: Connections::new(host),
+            connections: Connections::new(host, &config.cache),
             pipeline: OnceLock::new(),
             cache: ProjectCache::new(telemetry.max_cached_tenants, telemetry.tenant_cache_ttl()),
             overrides: Mutex::default(),

@@ -33,7 +33,7 @@ use opentelemetry::StringValue;
 use crate::config::{Config, ProjectNames, TelemetryLevel, TenantId};
 use crate::export::{FlushReport, Pipeline, Project};
 use crate::plugin::Host;
-use crate::provider::{Provider, Scope};
+use crate::provider::{Provider, ReadCache, Scope};
 use inner::Inner;
 use resolver::ManagerResolver;
 
@@ -297,6 +297,12 @@ impl TelemetryManager {
                 .map(Pipeline::stats)
                 .unwrap_or_default(),
             projects,
+            read_cache: self
+                .inner
+                .connections
+                .cache()
+                .map(ReadCache::stats)
+                .unwrap_or_default(),
             config: StatsConfig {
                 enabled: config.telemetry.enabled,
                 level: config.telemetry.level,

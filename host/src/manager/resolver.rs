@@ -77,6 +77,15 @@ impl DestinationResolver for ManagerResolver {
         }
         .boxed()
     }
+
+    fn delivered(&self, project: &Project) {
+        // Whoever has no provider has no answers either.
+        if let Ok(manager) = self.manager()
+            && let Ok(Some(provider)) = manager.export_provider(project)
+        {
+            provider.written(project.name());
+        }
+    }
 }
 
 impl ManagerResolver {

@@ -6,6 +6,7 @@ use serde::Serialize;
 
 use crate::config::TelemetryLevel;
 use crate::export::SpanStats;
+use crate::provider::ReadCacheStats;
 
 /// The manager in numbers, since it was started.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -24,6 +25,8 @@ pub struct TelemetryStats {
     pub spans: SpanStats,
     /// What became of the spans of each project that is remembered, by its name.
     pub projects: BTreeMap<String, SpanStats>,
+    /// The answers of backends that are kept.
+    pub read_cache: ReadCacheStats,
     /// How it is configured.
     pub config: StatsConfig,
 }

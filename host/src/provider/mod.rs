@@ -7,6 +7,7 @@
 //! exact, long lists are cut to what the backend takes.
 
 mod annotations;
+mod cache;
 mod pages;
 mod paging;
 mod predicate;
@@ -18,6 +19,7 @@ mod traces;
 mod window;
 
 pub use annotations::AnnotationStore;
+pub use cache::{ReadCache, ReadCacheStats};
 pub use pages::SpanPages;
 pub use projects::ProjectStore;
 pub use query::SpanQuery;
@@ -27,6 +29,7 @@ pub use traces::TraceStore;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::time::Duration;
 
 use http::HeaderMap;
 use serde::Serialize;
@@ -37,6 +40,8 @@ use crate::contract::{
     Attribute, BackendLimits, Capability, Error, ExportOptions, Health, ProviderError,
     ProviderInfo, SpanExport,
 };
+use cache::{Answers, Topic, Writing};
+
 use crate::plugin::{Connection, ConnectionSpec, Guests, Host, State};
 
 /// The most items that an operation collects from a backend's pages. What is larger is
@@ -48,6 +53,10 @@ const MAX_ITEMS: usize = 100_000;
 pub struct Provider {
     connection: Connection,
     scope: Scope,
+    /// Where answers are kept, if they are.
+    answers: Option<Answers>,
+    /// Whether this handle asks the backend itself.
+    uncached: bool,
 }
 
 impl Provider {
@@ -58,6 +67,28 @@ impl Provider {
         Self {
             connection: host.connect(spec),
             scope,
+            answers: None,
+            uncached: false,
+        }
+    }
+
+    /// The same connection, with its answers kept in `cache`. What is asked for through clones
+    /// of this handle, of whatever scope, is answered once.
+    #[must_use]
+    pub fn with_cache(self, cache: &ReadCache) -> Self {
+        Self {
+            answers: Some(cache.space()),
+            ..self
+        }
+    }
+
+    /// The same connection, asking the backend each time. What is written through this handle
+    /// is seen by the others at once.
+    #[must_use]
+    pub fn uncached(&self) -> Self {
+        Self {
+            uncached: true,
+            ..self.clone()
         }
     }
 
@@ -65,8 +96,8 @@ impl Provider {
     #[must_use]
     pub fn scoped(&self, scope: Scope) -> Self {
         Self {
-            connection: self.connection.clone(),
             scope,
+            ..self.clone()
         }
     }
 
@@ -228,28 +259,56 @@ impl Provider {
     }
 
     /// [`call`](Self::call) for what only reads of a project. The same `question` has the
-    /// same answer until something is written.
+    /// same answer for a while, or until something is written.
     async fn read<T>(
         &self,
         operation: &'static str,
-        _project: &str,
-        _question: impl Serialize,
+        project: &str,
+        question: impl Serialize,
         call: impl AsyncFnOnce(&mut Store<State>, &Guests) -> wasmtime::Result<Result<T, Error>>,
     ) -> Result<T, ProviderError>
     where
         T: Clone + Serialize + Send + Sync + 'static,
     {
-        self.call(operation, call).await
+        let answers = self.answers.as_ref().filter(|_| !self.uncached);
+        let Some(answers) = answers else {
+            return self.call(operation, call).await;
+        };
+        let generation = self.connection.generation();
+        let generation = generation.map_err(|kind| self.error(operation, kind))?;
+        let delay = generation.component.info.limits.visibility_delay_ms;
+        let topic = Topic {
+            generation: generation.number,
+            project,
+            operation,
+            visibility_delay: Duration::from_millis(delay.into()),
+        };
+        answers
+            .get(topic, question, self.ask(operation, call))
+            .await
+            .map_err(|kind| self.error(operation, kind))
     }
 
     /// [`call`](Self::call) for what changes something in a project.
     async fn write<T>(
         &self,
         operation: &'static str,
-        _project: &str,
+        project: &str,
         call: impl AsyncFnOnce(&mut Store<State>, &Guests) -> wasmtime::Result<Result<T, Error>>,
     ) -> Result<T, ProviderError> {
+        let _writing = self.writing(project);
         self.call(operation, call).await
+    }
+
+    /// Drop what was answered about a project: something was written to it some other way.
+    pub(crate) fn written(&self, project: &str) {
+        drop(self.writing(project));
+    }
+
+    /// Drop what was answered about a project when the guard goes.
+    fn writing(&self, project: &str) -> Option<Writing> {
+        let answers = self.answers.as_ref()?;
+        Some(answers.writing(project))
     }
 
     /// Run one call on an instance of the generation that serves now.
@@ -258,11 +317,17 @@ impl Provider {
         operation: &'static str,
         call: impl AsyncFnOnce(&mut Store<State>, &Guests) -> wasmtime::Result<Result<T, Error>>,
     ) -> Result<T, ProviderError> {
-        let outcome = match self.connection.lease(operation).await {
-            Ok(lease) => lease.run(call).await,
-            Err(error) => Err(error),
-        };
-        outcome.map_err(|kind| self.error(operation, kind))
+        let answer = self.ask(operation, call).await;
+        answer.map_err(|kind| self.error(operation, kind))
+    }
+
+    /// [`call`](Self::call) with the bare error.
+    async fn ask<T>(
+        &self,
+        operation: &'static str,
+        call: impl AsyncFnOnce(&mut Store<State>, &Guests) -> wasmtime::Result<Result<T, Error>>,
+    ) -> Result<T, Error> {
+        self.connection.lease(operation).await?.run(call).await
     }
 
     /// Refuse a project that is not in this handle's scope.

@@ -6,6 +6,7 @@
 
 mod annotations;
 mod auth;
+mod cache;
 mod command_line;
 mod hot_reload;
 mod limits;
