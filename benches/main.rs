@@ -12,11 +12,13 @@ mod call;
 mod instance;
 mod load;
 mod native;
+mod reading;
 mod record;
 mod replay;
 mod report;
 mod service;
 mod spans;
+mod written;
 
 use anyhow::Result;
 use criterion::Criterion;
@@ -32,6 +34,7 @@ fn main() -> Result<()> {
     load::compare(&mut report, &runtime)?;
     record::compare(&mut report)?;
     spans::compare(&mut report, &runtime)?;
+    reading::compare(&mut report, &runtime)?;
     report.print();
     Ok(())
 }

@@ -1,5 +1,5 @@
-//! Spans of Phoenix as a service reads them that speaks to it directly: one request, and
-//! serde from the answer's bytes into the contract's types.
+//! Spans of Phoenix as a service reads them that speaks to it directly: a request for each
+//! thousand, and serde from the answers' bytes into the contract's types.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -19,8 +19,7 @@ pub(crate) struct Reader {
 }
 
 impl Reader {
-    /// Every span that the newest page of 1,000 has. The request is the one that the provider
-    /// sends.
+    /// The requests are those that the provider sends.
     pub(crate) fn new(http_endpoint: &str, project: &str) -> Result<Self> {
         // The host asks for no compression either, of a server that is this near.
         let headers = [(ACCEPT_ENCODING, HeaderValue::from_static("identity"))];
@@ -37,15 +36,36 @@ impl Reader {
         })
     }
 
+    /// The newest thousand spans.
     pub(crate) async fn answer(&self) -> Result<Vec<u8>> {
-        let answer = self.client.get(&self.url).send().await?;
-        Ok(answer.error_for_status()?.bytes().await?.into())
+        self.page(None).await
     }
 
-    pub(crate) async fn get_spans(&self) -> Result<Vec<Span>> {
-        let answer = self.answer().await?;
-        let page: Page<'_> = serde_json::from_slice(&answer)?;
-        page.data.into_iter().map(Record::into_span).collect()
+    /// The newest spans, at least `count` of them if there are so many.
+    pub(crate) async fn get_spans(&self, count: usize) -> Result<Vec<Span>> {
+        let mut spans = Vec::new();
+        let mut cursor = None;
+        loop {
+            let answer = self.page(cursor.as_deref()).await?;
+            let page: Page<'_> = serde_json::from_slice(&answer)?;
+            for record in page.data {
+                spans.push(record.into_span()?);
+            }
+            cursor = page.next_cursor;
+            if spans.len() >= count || cursor.is_none() {
+                return Ok(spans);
+            }
+        }
+    }
+
+    async fn page(&self, cursor: Option<&str>) -> Result<Vec<u8>> {
+        let mut url = self.url.clone();
+        if let Some(cursor) = cursor {
+            url.push_str("&cursor=");
+            url.push_str(cursor);
+        }
+        let answer = self.client.get(&url).send().await?;
+        Ok(answer.error_for_status()?.bytes().await?.into())
     }
 }
 
@@ -53,6 +73,7 @@ impl Reader {
 struct Page<'a> {
     #[serde(borrow)]
     data: Vec<Record<'a>>,
+    next_cursor: Option<String>,
 }
 
 #[derive(Deserialize)]

@@ -25,7 +25,8 @@ impl Service {
         plugins.install("phoenix", &phoenix_provider()?)?;
         let config = Config::from_toml(
             &format!(
-                "[plugins]\nfolder = \"{}\"\ncache_folder = \"{}\"\n\
+                // What is timed is the way to the backend.
+                "[cache]\nenabled = false\n[plugins]\nfolder = \"{}\"\ncache_folder = \"{}\"\n\
                  [connections.default]\nprovider = \"phoenix\"\n\
                  provider_config = {{ http_endpoint = \"{http_endpoint}\" }}\n{toml}\n",
                 plugins.path().display(),
