@@ -49,7 +49,7 @@ pub(crate) fn compare(report: &mut Report, runtime: &Runtime) -> Result<()> {
     );
     report.compare(
         comparison(
-            "10,000 spans of Phoenix",
+            "the same 10,000 spans",
             "Phoenix's Python client",
             Target::Times(1.0),
         ),
