@@ -12,10 +12,12 @@ mod limits;
 mod manager;
 mod official_client;
 mod outage;
+mod projection;
 mod projects;
 mod sessions;
 mod spans;
 mod tenants;
+mod written;
 
 use std::time::Duration;
 
