@@ -13,6 +13,7 @@
 //! Nothing is kept between calls, above all no id: on SQLite the ids of deleted projects come
 //! to mean other projects.
 
+mod analytics;
 mod annotation_id;
 mod annotations;
 mod arrow;
