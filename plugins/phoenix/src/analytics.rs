@@ -14,6 +14,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::bindings::analytics_store::{DataPoint, Guest, MetricName, MetricsQuery};
+use crate::condition::instant;
 use crate::phoenix::phoenix;
 use crate::{Provider, Result, projects};
 
@@ -24,7 +25,7 @@ impl Guest for Provider {
         }
         let (start, end) = (instant(query.window.start), instant(query.window.end));
         let all = format!(
-            "start_time >= \"{start}\" and start_time < \"{end}\" and span_id != \"{}\"",
+            "start_time >= {start} and start_time < {end} and span_id != \"{}\"",
             nonce()
         );
         let mut conditions = BTreeMap::from([("all", all.clone())]);
@@ -123,11 +124,6 @@ fn percentile(metric: MetricName) -> (&'static str, f64) {
         MetricName::LatencyP95 => ("p95", 0.95),
         _ => ("p99", 0.99),
     }
-}
-
-/// An end of the window in microseconds, which Phoenix keeps; see `time::ceil_to`.
-fn instant(at: u64) -> String {
-    time::format(time::ceil_to(1_000, at))
 }
 
 /// An id that no span has, another one at every question.

@@ -127,10 +127,7 @@ fn end(condition: &Asked) -> Said {
     };
     match u64::try_from(at) {
         // An end that was before 1970 is read as 1970.
-        Ok(at) if at > 0 => {
-            let at = time::format(time::ceil_to(1_000, at));
-            Said::Exactly(format!("end_time {sign} \"{at}\""))
-        }
+        Ok(at) if at > 0 => Said::Exactly(format!("end_time {sign} {}", instant(at))),
         _ => Said::Not,
     }
 }
@@ -189,6 +186,96 @@ fn texts(values: &[AttributeValue]) -> Option<Vec<&str>> {
         .filter(|texts| texts.len() <= MOST_VALUES && texts.iter().all(is_comparable))
 }
 
+/// An instant, rounded up to the microseconds that Phoenix keeps. Some Pythons read no
+/// fraction of another length.
+pub(crate) fn instant(at: u64) -> String {
+    let text = time::format(time::ceil_to(1_000, at));
+    let (second, fraction) = text
+        .trim_end_matches('Z')
+        .split_once('.')
+        .unwrap_or((text.trim_end_matches('Z'), ""));
+    format!("\"{second}.{fraction:0<6}+00:00\"")
+}
+
 fn list(texts: &[&str]) -> String {
     serde_json::Value::from(texts).to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn said(field: Field, condition: Asked) -> (String, bool) {
+        match say(&Predicate { field, condition }) {
+            Said::Exactly(term) => (term, true),
+            Said::Loosely(term) => (term, false),
+            Said::Not => (String::new(), false),
+        }
+    }
+
+    fn text(text: &str) -> AttributeValue {
+        AttributeValue::Text(text.to_owned())
+    }
+
+    #[test]
+    fn nothing_breaks_out_of_a_text() {
+        assert_eq!(
+            said(Field::Name, Asked::Equal(text("a\"b'\\\n"))),
+            (r#"name in ["a\"b'\\\n"]"#.to_owned(), true)
+        );
+    }
+
+    #[test]
+    fn an_attribute_is_looked_for_wherever_it_may_be_and_never_taken_for_sure() {
+        let key = || Field::Attribute("a.b".to_owned());
+        assert_eq!(
+            said(key(), Asked::Equal(text("x"))),
+            (
+                r#"attributes[["a","b"]] in ["x"] or attributes[["a.b"]] in ["x"]"#.to_owned(),
+                false
+            )
+        );
+        assert_eq!(
+            said(key(), Asked::Greater(AttributeValue::Integer(5))).0,
+            r#"attributes[["a","b"]] > 5.0 or attributes[["a.b"]] > 5.0"#
+        );
+        for condition in [
+            Asked::Equal(AttributeValue::Integer(5)),
+            Asked::NotEqual(text("x")),
+            Asked::Less(AttributeValue::Integer(i64::MAX)),
+            Asked::Less(AttributeValue::Number(f64::INFINITY)),
+            Asked::Absent,
+        ] {
+            assert_eq!(said(key(), condition).0, "");
+        }
+        let session = Field::Attribute("session.id".to_owned());
+        assert_eq!(said(session, Asked::Equal(text("s"))).0, "");
+    }
+
+    #[test]
+    fn times_are_rounded_to_what_phoenix_keeps() {
+        let end = |condition| said(Field::EndTime, condition).0;
+        let at = AttributeValue::Integer(1_795_003_200_000_001_000);
+        for (condition, expected) in [
+            (
+                Asked::GreaterOrEqual(at.clone()),
+                ">= \"2026-11-18T12:00:00.000001+00:00\"",
+            ),
+            (
+                Asked::Greater(at.clone()),
+                ">= \"2026-11-18T12:00:00.000002+00:00\"",
+            ),
+            (
+                Asked::Less(at.clone()),
+                "< \"2026-11-18T12:00:00.000001+00:00\"",
+            ),
+            (
+                Asked::LessOrEqual(at),
+                "< \"2026-11-18T12:00:00.000002+00:00\"",
+            ),
+        ] {
+            assert_eq!(end(condition), format!("end_time {expected}"));
+        }
+        assert_eq!(end(Asked::Less(AttributeValue::Integer(-1))), "");
+    }
 }

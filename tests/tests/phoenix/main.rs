@@ -4,6 +4,7 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
 
+mod analytics;
 mod annotations;
 mod auth;
 mod command_line;
