@@ -19,6 +19,7 @@ wit_bindgen::generate!({
             export roost:telemetry/telemetry-provider@0.1.0;
             export roost:telemetry/trace-store@0.1.0;
             export roost:telemetry/annotation-store@0.1.0;
+            export roost:telemetry/analytics-store@0.1.0;
             export roost:telemetry/project-store@0.1.0;
             export roost:telemetry/session-store@0.1.0;
         }
@@ -28,7 +29,8 @@ wit_bindgen::generate!({
 });
 
 pub(crate) use self::exports::roost::telemetry::{
-    annotation_store, project_store, session_store, telemetry_provider, trace_store,
+    analytics_store, annotation_store, project_store, session_store, telemetry_provider,
+    trace_store,
 };
 
 export!(Provider);
