@@ -30,7 +30,8 @@ wit_bindgen::generate!({
 });
 
 pub(crate) use self::exports::roost::telemetry::{
-    annotation_store, dataset_store, experiment_store, project_store, session_store, telemetry_provider, trace_store,
+    annotation_store, dataset_store, experiment_store, project_store, session_store,
+    telemetry_provider, trace_store,
 };
 
 export!(Provider);
