@@ -54,9 +54,8 @@ impl NewExperiment {
         if let Some(dataset) = &self.dataset {
             check_id("dataset", dataset)?;
         }
-        match &self.dataset_version {
-            Some(version) => check_id("dataset's version", version)?,
-            None => {}
+        if let Some(version) = &self.dataset_version {
+            check_id("dataset's version", version)?;
         }
         if self.dataset.is_none() && self.dataset_version.is_some() {
             return Err("it names a version and no dataset; name the dataset too".to_owned());

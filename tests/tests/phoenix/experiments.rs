@@ -156,6 +156,41 @@ async fn a_run_that_ended_well_stays_and_a_failed_one_is_replaced() -> Result<()
     Ok(())
 }
 
+/// Phoenix drops what programs said of a failed run that is replaced, and keeps what people did.
+#[tokio::test]
+async fn a_run_without_its_metrics_is_partly_written_and_says_so() -> Result<()> {
+    let service = Service::shared().await?;
+    let tenant = unique("acme");
+    let (provider, project) = (service.provider(&tenant)?, service.project(&tenant)?);
+    let store = provider.experiments();
+    let (golden, records) = dataset(&provider, &project, "golden", 1).await?;
+    let new = NewExperiment::new("e").over(&golden);
+    let experiment = store.create_experiment(&project, &new).await?.id;
+    let run = run_of(&records[0]);
+    let failed = run.clone().failed("refused");
+    let id = store.log_run(&project, &experiment, &failed).await?;
+    let human = NewEvaluation::new("quality").by(AnnotatorKind::Human);
+    store
+        .log_evaluation(&project, &experiment, &id, &human.label("bad"))
+        .await?;
+
+    let run = run.inputs(&json!({ "query": "owls" }));
+    let run = run.metric(Metric::new("quality", 1.0));
+    let failed = store.log_run(&project, &experiment, &run).await;
+    let failed = failed.unwrap_err();
+    let Error::Partial(partial) = failed.kind() else {
+        panic!("{failed}");
+    };
+    assert_eq!((partial.accepted, partial.rejected.len()), (1, 1));
+    assert_eq!(partial.rejected[0].index, 1);
+    assert!(partial.rejected[0].reason.contains(&id), "{failed}");
+    let runs = store.list_runs(&project, &experiment).await?;
+    assert_eq!(runs[0].content.inputs, run.inputs);
+    assert_eq!(runs[0].content.error, None);
+    assert_eq!(runs[0].evaluations[0].label.as_deref(), Some("bad"));
+    Ok(())
+}
+
 #[tokio::test]
 async fn every_step_of_a_metric_can_be_read_and_the_last_one_counts() -> Result<()> {
     let phoenix = Phoenix::shared().await?;
