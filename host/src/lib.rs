@@ -62,6 +62,8 @@ mod pages {
     mod analytics {}
     #[doc = include_str!("../../docs/embed.md")]
     mod embed {}
+    #[doc = include_str!("../../docs/experiments.md")]
+    mod experiments {}
     #[doc = include_str!("../../docs/hot-reload.md")]
     mod hot_reload {}
     #[doc = include_str!("../../README.md")]

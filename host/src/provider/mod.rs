@@ -9,11 +9,18 @@
 mod analytics;
 mod annotations;
 mod cache;
+mod comparison;
+mod datasets;
+mod experiments;
+mod new_record;
+mod new_run;
 mod pages;
 mod paging;
 mod predicate;
 mod projects;
 mod query;
+mod record_pages;
+mod run_pages;
 mod scope;
 mod sessions;
 mod statistics;
@@ -23,9 +30,14 @@ mod window;
 pub use analytics::{AnalyticsStore, TraceStatistics};
 pub use annotations::AnnotationStore;
 pub use cache::{ReadCache, ReadCacheStats};
+pub use comparison::{Compared, ComparedValue, Comparison, Measured};
+pub use datasets::DatasetStore;
+pub use experiments::ExperimentStore;
 pub use pages::SpanPages;
 pub use projects::ProjectStore;
 pub use query::SpanQuery;
+pub use record_pages::RecordPages;
+pub use run_pages::RunPages;
 pub use scope::Scope;
 pub use sessions::SessionStore;
 pub use traces::TraceStore;
@@ -142,6 +154,18 @@ impl Provider {
     #[must_use]
     pub fn analytics(&self) -> AnalyticsStore<'_> {
         AnalyticsStore::new(self)
+    }
+
+    /// Datasets.
+    #[must_use]
+    pub fn datasets(&self) -> DatasetStore<'_> {
+        DatasetStore::new(self)
+    }
+
+    /// Experiments.
+    #[must_use]
+    pub fn experiments(&self) -> ExperimentStore<'_> {
+        ExperimentStore::new(self)
     }
 
     /// Projects.
