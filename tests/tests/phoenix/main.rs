@@ -7,6 +7,9 @@
 mod annotations;
 mod auth;
 mod command_line;
+mod files;
+mod filters;
+mod grammar;
 mod hot_reload;
 mod limits;
 mod manager;
@@ -15,6 +18,7 @@ mod outage;
 mod projects;
 mod sessions;
 mod spans;
+mod sql;
 mod tenants;
 
 use std::time::Duration;
