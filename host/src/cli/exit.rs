@@ -20,6 +20,8 @@ pub(super) enum Exit {
     Usage = 2,
     NotFound = 3,
     Denied = 4,
+    /// As a shell says it of what Ctrl-C ended.
+    Interrupted = 130,
 }
 
 /// What a command itself finds wrong.
@@ -31,6 +33,9 @@ pub(super) enum CommandError {
     /// What was asked for is not there.
     #[error("{0}")]
     NotFound(String),
+    /// Some of what was asked for did not happen, and the answer says which.
+    #[error("{0}")]
+    Failed(String),
 }
 
 impl From<Exit> for ExitCode {
@@ -51,6 +56,7 @@ impl Exit {
                 match cause.downcast_ref::<CommandError>() {
                     Some(CommandError::Usage(_)) => return Some(Self::Usage),
                     Some(CommandError::NotFound(_)) => return Some(Self::NotFound),
+                    Some(CommandError::Failed(_)) => return Some(Self::Failed),
                     None => {}
                 }
                 let is_configuration = cause.is::<ConfigError>()

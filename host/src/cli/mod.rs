@@ -29,6 +29,7 @@ mod tree;
 mod waterfall;
 
 use std::process::ExitCode;
+use std::time::Duration;
 
 use anyhow::Context as _;
 use clap::Parser;
@@ -58,18 +59,33 @@ pub(crate) fn main() -> ExitCode {
 fn run(cli: Cli) -> anyhow::Result<Exit> {
     let runtime = tokio::runtime::Runtime::new().context("the async runtime cannot start")?;
     let context = Context::new(cli.global);
-    runtime.block_on(async {
-        match cli.command {
-            Command::Providers { command } => match command {
-                ProvidersCommand::List(args) => providers::run(&context, &args).await,
-                ProvidersCommand::Inspect(args) => inspect::run(&context, &args).await,
-            },
-            Command::Projects(args) => projects::run(&context, &args).await,
-            Command::Spans(args) => spans::run(&context, &args).await,
-            Command::Trace(args) => trace::run(&context, &args).await,
-            Command::Annotate(args) => annotate::run(&context, args).await,
-            Command::Health(args) => health::run(&context, &args).await,
-            Command::Completions(args) => completions::run(&context, &args),
+    let ended = runtime.block_on(async {
+        let command = command(&context, cli.command);
+        tokio::select! {
+            ended = command => ended,
+            // What was begun goes with the command: half a file is none.
+            _ = tokio::signal::ctrl_c() => Ok(Exit::Interrupted),
         }
-    })
+    });
+    // Files that are being written are let go of in threads of their own.
+    runtime.shutdown_timeout(GRACE);
+    ended
+}
+
+/// How long what was begun may take to end.
+const GRACE: Duration = Duration::from_secs(3);
+
+async fn command(context: &Context, command: Command) -> anyhow::Result<Exit> {
+    match command {
+        Command::Providers { command } => match command {
+            ProvidersCommand::List(args) => providers::run(context, &args).await,
+            ProvidersCommand::Inspect(args) => inspect::run(context, &args).await,
+        },
+        Command::Projects(args) => projects::run(context, &args).await,
+        Command::Spans(args) => spans::run(context, &args).await,
+        Command::Trace(args) => trace::run(context, &args).await,
+        Command::Annotate(args) => annotate::run(context, args).await,
+        Command::Health(args) => health::run(context, &args).await,
+        Command::Completions(args) => completions::run(context, &args),
+    }
 }
