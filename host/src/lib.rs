@@ -31,6 +31,7 @@
 //! | module | holds |
 //! |---|---|
 //! | [`manager`] | [`TelemetryManager`]: tenants, spans, sessions, statistics |
+//! | `query` | frames, filters, SQL, files (feature `query`) |
 //! | [`export`] | how spans leave: one pipeline, OTLP over gRPC and HTTP |
 //! | [`provider`] | the stores of a provider, typed |
 //! | [`plugin`] | [`Host`]: loads, swaps and fences components |
@@ -40,7 +41,8 @@
 //!
 //! | feature | default | adds |
 //! |---|---|---|
-//! | `cli` | yes | the binary `roost` |
+//! | `cli` | yes | the binary `roost`; includes `query` |
+//! | `query` | through `cli` | module `query`: Arrow frames, filters in SQL, SQL over spans, Parquet and CSV |
 
 pub mod config;
 pub mod contract;
@@ -48,6 +50,8 @@ pub mod export;
 pub mod manager;
 pub mod plugin;
 pub mod provider;
+#[cfg(feature = "query")]
+pub mod query;
 
 pub use config::{Config, TenantId};
 pub use contract::ProviderError;

@@ -29,10 +29,12 @@ mod tree;
 mod waterfall;
 
 use std::process::ExitCode;
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
 use clap::Parser;
+use tokio::sync::Notify;
 
 use arguments::{Cli, Command, ProvidersCommand};
 use context::Context;
@@ -59,12 +61,13 @@ pub(crate) fn main() -> ExitCode {
 fn run(cli: Cli) -> anyhow::Result<Exit> {
     let runtime = tokio::runtime::Runtime::new().context("the async runtime cannot start")?;
     let context = Context::new(cli.global);
+    let interrupt = Arc::new(Notify::new());
+    runtime.spawn(end_at_interrupt(Arc::clone(&interrupt)));
     let ended = runtime.block_on(async {
-        let command = command(&context, cli.command);
         tokio::select! {
-            ended = command => ended,
+            ended = command(&context, cli.command) => ended,
             // What was begun goes with the command: half a file is none.
-            _ = tokio::signal::ctrl_c() => Ok(Exit::Interrupted),
+            () = interrupt.notified() => Ok(Exit::Interrupted),
         }
     });
     // Files that are being written are let go of in threads of their own.
@@ -74,6 +77,15 @@ fn run(cli: Cli) -> anyhow::Result<Exit> {
 
 /// How long what was begun may take to end.
 const GRACE: Duration = Duration::from_secs(3);
+
+/// Tell of Ctrl-C, and end this process should it hang: in a pager, say, that reads no more.
+async fn end_at_interrupt(interrupt: Arc<Notify>) {
+    if tokio::signal::ctrl_c().await.is_ok() {
+        interrupt.notify_one();
+        tokio::time::sleep(GRACE).await;
+        std::process::exit(Exit::Interrupted as i32);
+    }
+}
 
 async fn command(context: &Context, command: Command) -> anyhow::Result<Exit> {
     match command {

@@ -83,6 +83,16 @@ pub(super) fn thousands(number: u64) -> String {
     out
 }
 
+/// A measured number, short enough to compare: `0.8333`, `1200`, `1.5e-7`.
+pub(super) fn number(value: f64) -> String {
+    let size = value.abs();
+    if size != 0.0 && !(1e-4..1e12).contains(&size) {
+        return format!("{value:.4e}");
+    }
+    let text = format!("{value:.4}");
+    text.trim_end_matches('0').trim_end_matches('.').to_owned()
+}
+
 /// A size in the unit that suits it: `512 B`, `1.5 MB`.
 pub(super) fn bytes(number: u64) -> String {
     const UNITS: [&str; 4] = ["kB", "MB", "GB", "TB"];
@@ -124,6 +134,16 @@ mod tests {
     fn large_numbers_are_readable() {
         for (number, shown) in [(0, "0"), (999, "999"), (1000, "1,000"), (1_234_567, "1,234,567")] {
             assert_eq!(thousands(number), shown);
+        }
+        for (value, shown) in [
+            (0.0, "0"),
+            (0.9, "0.9"),
+            (-5.0 / 6.0, "-0.8333"),
+            (1200.0, "1200"),
+            (1.5e-7, "1.5000e-7"),
+            (1e300, "1.0000e300"),
+        ] {
+            assert_eq!(super::number(value), shown);
         }
         for (number, shown) in [
             (0, "0 B"),

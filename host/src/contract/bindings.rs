@@ -18,5 +18,5 @@ wasmtime::component::bindgen!({
         "wasi:io": wasmtime_wasi::p2::bindings::io,
         "wasi:random": wasmtime_wasi::p2::bindings::random,
     },
-    additional_derives: [PartialEq, serde::Serialize],
+    additional_derives: [PartialEq, serde::Deserialize, serde::Serialize],
 });

@@ -8,13 +8,13 @@ use crate::contract::{
     ProviderError, RejectedItem, SpanRef, Target,
 };
 
-const ADD: &str = "add-annotations";
+pub(crate) const ADD: &str = "add-annotations";
 const GET: &str = "get-annotations";
 const DELETE: &str = "delete-annotations";
 
 /// Annotations of a [`Provider`].
 pub struct AnnotationStore<'a> {
-    provider: &'a Provider,
+    pub(crate) provider: &'a Provider,
 }
 
 impl<'a> AnnotationStore<'a> {

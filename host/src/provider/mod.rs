@@ -8,6 +8,7 @@
 
 mod annotations;
 mod cache;
+mod order;
 mod pages;
 mod paging;
 mod predicate;
@@ -22,10 +23,16 @@ pub use annotations::AnnotationStore;
 pub use cache::{ReadCache, ReadCacheStats};
 pub use pages::SpanPages;
 pub use projects::ProjectStore;
-pub use query::SpanQuery;
+pub use query::{SpanFilter, SpanQuery};
 pub use scope::Scope;
 pub use sessions::SessionStore;
 pub use traces::TraceStore;
+
+#[cfg(feature = "query")]
+pub(crate) use {
+    annotations::ADD as ADD_ANNOTATIONS,
+    traces::{GET_SPANS, check_span_id, check_trace_id},
+};
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -46,7 +53,7 @@ use crate::plugin::{Connection, ConnectionSpec, Guests, Host, State};
 
 /// The most items that an operation collects from a backend's pages. What is larger is
 /// read in smaller windows.
-const MAX_ITEMS: usize = 100_000;
+pub(crate) const MAX_ITEMS: usize = 100_000;
 
 /// A backend, as one tenant sees it.
 #[derive(Clone)]
@@ -355,17 +362,17 @@ impl Provider {
         Ok(items.chunks(usize::try_from(most).unwrap_or(usize::MAX).max(1)))
     }
 
-    fn error(&self, operation: &'static str, kind: Error) -> ProviderError {
+    pub(crate) fn error(&self, operation: &'static str, kind: Error) -> ProviderError {
         let provider = Arc::from(self.name());
         ProviderError::new(provider, self.scope.label(), operation, kind)
     }
 
-    fn invalid(&self, operation: &'static str, why: impl Into<String>) -> ProviderError {
+    pub(crate) fn invalid(&self, operation: &'static str, why: impl Into<String>) -> ProviderError {
         self.error(operation, Error::InvalidArgument(why.into()))
     }
 
     /// An answer that grew beyond what is collected.
-    fn too_many(&self, operation: &'static str, what: &str) -> ProviderError {
+    pub(crate) fn too_many(&self, operation: &'static str, what: &str) -> ProviderError {
         self.invalid(
             operation,
             format!("there are more than {MAX_ITEMS} {what}; ask for a smaller part"),

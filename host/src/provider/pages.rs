@@ -4,12 +4,15 @@
 use std::cmp::Ordering;
 
 use super::paging::Paging;
-use super::query::SpanQuery;
+use super::query::{SpanFilter, SpanQuery};
 use super::traces::GET_SPANS;
 use super::{MAX_ITEMS, Provider};
 use crate::contract::{
     Error, Order, OrderKey, Predicate, ProviderError, Span, SpanBatch, SpanPage,
 };
+
+/// How a page that came as an Arrow IPC stream becomes spans.
+pub(crate) type DecodeArrow = fn(&[u8]) -> Result<Vec<Span>, String>;
 
 /// The way through the spans that answer a [`SpanQuery`]; see
 /// [`TraceStore::pages`](super::TraceStore::pages).
@@ -20,6 +23,7 @@ pub struct SpanPages<'a> {
     /// How many spans are still wanted.
     wanted: usize,
     ended: bool,
+    decode_arrow: Option<DecodeArrow>,
 }
 
 impl<'a> SpanPages<'a> {
@@ -31,7 +35,15 @@ impl<'a> SpanPages<'a> {
             query,
             wanted,
             ended: wanted == 0,
+            decode_arrow: None,
         })
+    }
+
+    /// Let the provider answer Arrow, and decode it so.
+    #[cfg(feature = "query")]
+    pub(crate) fn accept_arrow(mut self, decode: DecodeArrow) -> Self {
+        self.decode_arrow = Some(decode);
+        self
     }
 
     /// The next page; `None` after the last one. Never an empty one.
@@ -68,8 +80,11 @@ impl<'a> SpanPages<'a> {
         let rest = unapplied(&self.query.predicates, &answer.applied);
         let mut found = self.records(answer.spans)?;
         found.retain(|span| rest.iter().all(|predicate| predicate.matches(span)));
+        for filter in &self.query.filters {
+            self.apply(&**filter, &mut found)?;
+        }
         let ordered = answer.ordered || self.query.order.is_none();
-        if !ordered || !rest.is_empty() {
+        if !ordered || !rest.is_empty() || !self.query.filters.is_empty() {
             self.paging.enlarge();
         }
         self.ended = !self.paging.advance(answer.cursor)?;
@@ -77,7 +92,9 @@ impl<'a> SpanPages<'a> {
     }
 
     async fn page(&self) -> Result<SpanPage, ProviderError> {
-        let question = self.query.to_contract(self.paging.request().clone());
+        let question = self
+            .query
+            .to_contract(self.paging.request().clone(), self.decode_arrow.is_some());
         self.provider
             .read(
                 GET_SPANS,
@@ -100,15 +117,28 @@ impl<'a> SpanPages<'a> {
         Ok(())
     }
 
-    /// A page's spans as records, the only form this host asks for.
+    /// Keep the spans that fit.
+    fn apply(&self, filter: &dyn SpanFilter, spans: &mut Vec<Span>) -> Result<(), ProviderError> {
+        let fits = filter
+            .fits(spans)
+            .map_err(|why| self.provider.invalid(GET_SPANS, why))?;
+        let mut fits = fits.into_iter();
+        spans.retain(|_| fits.next().unwrap_or(false));
+        Ok(())
+    }
+
+    /// A page's spans as records.
     fn records(&self, spans: SpanBatch) -> Result<Vec<Span>, ProviderError> {
-        match spans {
-            SpanBatch::Records(spans) => Ok(spans),
-            SpanBatch::Arrow(_) => Err(self.provider.error(
-                GET_SPANS,
-                Error::Internal("it answered Arrow, which was not asked for".to_owned()),
-            )),
-        }
+        let decoded = match (spans, self.decode_arrow) {
+            (SpanBatch::Records(spans), _) => return Ok(spans),
+            (SpanBatch::Arrow(bytes), Some(decode)) => {
+                decode(&bytes).map_err(|why| format!("its Arrow page cannot be read: {why}"))
+            }
+            (SpanBatch::Arrow(_), None) => {
+                Err("it answered Arrow, which was not asked for".to_owned())
+            }
+        };
+        decoded.map_err(|why| self.provider.error(GET_SPANS, Error::Internal(why)))
     }
 }
 

@@ -1,9 +1,33 @@
 //! A question for spans.
 
-use crate::contract::{self, Field, Order, PageRequest, Predicate, Projection, TimeWindow};
+use std::fmt::Debug;
+use std::sync::Arc;
+
+use crate::contract::{self, Field, Order, PageRequest, Predicate, Projection, Span, TimeWindow};
 
 /// How many spans are returned when nobody says.
 const DEFAULT_LIMIT: usize = 1000;
+
+/// What must hold of a span beyond predicates. Rooms above this one know richer languages;
+/// the host applies what they say to every page.
+pub trait SpanFilter: Debug + Send + Sync {
+    /// Whether each of these spans fits, in their order.
+    ///
+    /// # Errors
+    ///
+    /// A sentence that says which filter cannot be applied, and why.
+    fn fits(&self, spans: &[Span]) -> Result<Vec<bool>, String>;
+
+    /// Add what the filter reads to what is wanted of each span.
+    fn widen(&self, wanted: &mut Projection);
+}
+
+/// A filter equals itself alone.
+impl PartialEq for dyn SpanFilter {
+    fn eq(&self, other: &Self) -> bool {
+        std::ptr::addr_eq(self, other)
+    }
+}
 
 /// A question for spans of one project.
 ///
@@ -18,11 +42,12 @@ const DEFAULT_LIMIT: usize = 1000;
 /// ```
 #[derive(Debug, Clone, PartialEq)]
 pub struct SpanQuery {
-    pub(super) project: String,
-    pub(super) window: TimeWindow,
+    pub(crate) project: String,
+    pub(crate) window: TimeWindow,
     pub(super) limit: usize,
     pub(super) predicates: Vec<Predicate>,
-    pub(super) projection: Option<Projection>,
+    pub(super) filters: Vec<Arc<dyn SpanFilter>>,
+    pub(crate) projection: Option<Projection>,
     pub(super) order: Option<Order>,
     pub(super) roots_only: bool,
 }
@@ -36,6 +61,7 @@ impl SpanQuery {
             window,
             limit: DEFAULT_LIMIT,
             predicates: Vec::new(),
+            filters: Vec::new(),
             projection: None,
             order: None,
             roots_only: false,
@@ -53,6 +79,14 @@ impl SpanQuery {
     #[must_use]
     pub fn filter(mut self, predicate: Predicate) -> Self {
         self.predicates.push(predicate);
+        self
+    }
+
+    /// Only spans that fit this filter as well. It is applied to what a page's predicates
+    /// leave, so what it says of a span that a predicate can say belongs there.
+    #[must_use]
+    pub fn filter_with(mut self, filter: Arc<dyn SpanFilter>) -> Self {
+        self.filters.push(filter);
         self
     }
 
@@ -89,11 +123,14 @@ impl SpanQuery {
                 }
             }
         }
+        for filter in &self.filters {
+            filter.widen(&mut wanted);
+        }
         wanted
     }
 
     /// The question as the contract asks it, page by page.
-    pub(super) fn to_contract(&self, page: PageRequest) -> contract::SpanQuery {
+    pub(super) fn to_contract(&self, page: PageRequest, accept_arrow: bool) -> contract::SpanQuery {
         contract::SpanQuery {
             project: self.project.clone(),
             window: self.window,
@@ -104,7 +141,7 @@ impl SpanQuery {
                 .map(|wanted| self.with_filtered(wanted)),
             order: self.order,
             roots_only: self.roots_only,
-            accept_arrow: false,
+            accept_arrow,
             page,
         }
     }

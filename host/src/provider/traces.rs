@@ -6,13 +6,13 @@ use super::query::SpanQuery;
 use super::{MAX_ITEMS, Provider};
 use crate::contract::{ProviderError, Span, SpanRef};
 
-pub(super) const GET_SPANS: &str = "get-spans";
+pub(crate) const GET_SPANS: &str = "get-spans";
 const GET_SPAN: &str = "get-span";
 const GET_TRACE: &str = "get-trace";
 
 /// Spans and traces of a [`Provider`].
 pub struct TraceStore<'a> {
-    provider: &'a Provider,
+    pub(crate) provider: &'a Provider,
 }
 
 impl<'a> TraceStore<'a> {
@@ -128,12 +128,16 @@ impl SpanRef {
         if !self.trace_id.is_empty() {
             check_trace_id(&self.trace_id)?;
         }
-        check_hex("span id", &self.span_id, 16)
+        check_span_id(&self.span_id)
     }
 }
 
-pub(super) fn check_trace_id(id: &str) -> Result<(), String> {
+pub(crate) fn check_trace_id(id: &str) -> Result<(), String> {
     check_hex("trace id", id, 32)
+}
+
+pub(crate) fn check_span_id(id: &str) -> Result<(), String> {
+    check_hex("span id", id, 16)
 }
 
 fn check_hex(what: &str, id: &str, digits: usize) -> Result<(), String> {

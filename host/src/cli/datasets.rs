@@ -1,0 +1,41 @@
+//! `roost datasets`: named, versioned lists of records to run experiments over.
+
+pub(super) mod append;
+pub(super) mod create;
+pub(super) mod delete;
+pub(super) mod get;
+pub(super) mod list;
+mod reading;
+pub(super) mod versions;
+
+use clap::Subcommand;
+
+use super::context::Context;
+use super::exit::Exit;
+
+#[derive(Debug, Subcommand)]
+pub(super) enum DatasetsCommand {
+    /// Make a dataset of the records of a file, or of spans
+    Create(create::CreateArgs),
+    /// Add the records of a file, which makes a new version
+    Append(append::AppendArgs),
+    /// Show the records of a dataset
+    Get(get::GetArgs),
+    /// List the datasets of a project, newest first
+    List(list::ListArgs),
+    /// List the versions of a dataset, newest first
+    Versions(versions::VersionsArgs),
+    /// Delete a dataset with all its versions and experiments
+    Delete(delete::DeleteArgs),
+}
+
+pub(super) async fn run(context: &Context, command: DatasetsCommand) -> anyhow::Result<Exit> {
+    match command {
+        DatasetsCommand::Create(args) => create::run(context, args).await,
+        DatasetsCommand::Append(args) => append::run(context, args).await,
+        DatasetsCommand::Get(args) => get::run(context, args).await,
+        DatasetsCommand::List(args) => list::run(context, &args).await,
+        DatasetsCommand::Versions(args) => versions::run(context, &args).await,
+        DatasetsCommand::Delete(args) => delete::run(context, &args).await,
+    }
+}

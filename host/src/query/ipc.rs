@@ -1,0 +1,481 @@
+//! A backend's own Arrow, which a provider hands through, as spans.
+//!
+//! The bytes are a guest's and are not trusted: every column is checked for its type, every
+//! value for its range, and what a few bytes can claim to unfold to (a dictionary, a count of
+//! rows) has a bound before it is unfolded.
+
+use std::io::{self, Write};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use arrow::array::{Array, ArrayRef, AsArray, RecordBatch};
+use arrow::buffer::Buffer;
+use arrow::compute::cast;
+use arrow::datatypes::{
+    DataType, Float64Type, Int64Type, TimeUnit, TimestampNanosecondType, UInt64Type,
+};
+use arrow::ipc::reader::StreamDecoder;
+use serde_json::Value;
+
+use super::schema::{Column, timestamp};
+use super::value;
+use crate::contract::{Attribute, AttributeValue, Event, Span, StatusCode};
+use crate::provider::{check_span_id, check_trace_id};
+
+/// The most rows of a page.
+const MAX_ROWS: usize = 100_000;
+
+/// The most bytes that the texts of a page unfold to.
+const MAX_BYTES: usize = 512 << 20;
+
+/// The spans of one Arrow IPC stream, as `trace-store` describes it.
+pub(super) fn decode(bytes: &[u8]) -> Result<Vec<Span>, String> {
+    // Arrow checks what it reads, and not all of its checks are errors.
+    let decoded = catch_unwind(AssertUnwindSafe(|| stream(bytes)));
+    decoded.unwrap_or_else(|_| Err("it is no Arrow IPC stream".to_owned()))
+}
+
+fn stream(bytes: &[u8]) -> Result<Vec<Span>, String> {
+    // Not the reader: it allocates what a header claims before it has seen it.
+    let mut decoder = StreamDecoder::new();
+    let mut rest = Buffer::from(bytes);
+    let mut budget = Budget { bytes: MAX_BYTES };
+    let mut spans = Vec::new();
+    while !rest.is_empty() {
+        let batch = decoder.decode(&mut rest).map_err(|why| why.to_string())?;
+        if let Some(batch) = batch {
+            if spans.len().saturating_add(batch.num_rows()) > MAX_ROWS {
+                return Err(format!("it has more than {MAX_ROWS} rows"));
+            }
+            rows(&batch, &mut budget, &mut spans)?;
+        }
+    }
+    decoder.finish().map_err(|why| why.to_string())?;
+    Ok(spans)
+}
+
+/// How much text may still be unfolded.
+struct Budget {
+    bytes: usize,
+}
+
+impl Budget {
+    fn spend(&mut self, bytes: usize) -> Result<(), String> {
+        self.bytes = self
+            .bytes
+            .checked_sub(bytes)
+            .ok_or_else(|| format!("it unfolds to more than {MAX_BYTES} bytes"))?;
+        Ok(())
+    }
+}
+
+fn rows(batch: &RecordBatch, budget: &mut Budget, spans: &mut Vec<Span>) -> Result<(), String> {
+    let needed = |column: Column| {
+        let name = column.name();
+        let found = batch.column_by_name(&name);
+        found.ok_or_else(|| format!("it has no column `{name}`"))
+    };
+    let first = spans.len();
+    let trace_ids = texts("context.trace_id", needed(Column::TraceId)?, budget)?;
+    let span_ids = texts("context.span_id", needed(Column::SpanId)?, budget)?;
+    let parents = texts("parent_id", needed(Column::ParentId)?, budget)?;
+    let names = texts("name", needed(Column::Name)?, budget)?;
+    let kinds = texts("span_kind", needed(Column::Kind)?, budget)?;
+    let codes = texts("status_code", needed(Column::StatusCode)?, budget)?;
+    let messages = texts("status_message", needed(Column::StatusMessage)?, budget)?;
+    let starts = times("start_time", needed(Column::StartTime)?)?;
+    let ends = times("end_time", needed(Column::EndTime)?)?;
+    let columns = trace_ids
+        .into_iter()
+        .zip(span_ids)
+        .zip(parents)
+        .zip(names)
+        .zip(kinds);
+    let columns = columns.zip(codes).zip(messages).zip(starts).zip(ends);
+    for ((((((((trace_id, span_id), parent_id), name), kind), code), message), start), end) in
+        columns
+    {
+        let missing = |what: &str| format!("row {} has no {what}", spans.len());
+        let span = Span {
+            trace_id: trace_id.ok_or_else(|| missing("context.trace_id"))?,
+            span_id: span_id.ok_or_else(|| missing("context.span_id"))?,
+            parent_id: parent_id.filter(|parent| !parent.is_empty()),
+            name: name.ok_or_else(|| missing("name"))?,
+            kind: kind.unwrap_or_else(|| "UNKNOWN".to_owned()),
+            status: status(code.as_deref())?,
+            status_message: message.unwrap_or_default(),
+            start_time: start.ok_or_else(|| missing("start_time"))?,
+            end_time: end.ok_or_else(|| missing("end_time"))?,
+            attributes: Vec::new(),
+            events: Vec::new(),
+            links: Vec::new(),
+            resource: Vec::new(),
+        };
+        check_trace_id(&span.trace_id)?;
+        check_span_id(&span.span_id)?;
+        spans.push(span);
+    }
+    let added = spans.get_mut(first..).unwrap_or_default();
+    for (field, column) in batch.schema_ref().fields().iter().zip(batch.columns()) {
+        if let Some(key) = field.name().strip_prefix("attributes.") {
+            let values = values(field.name(), column, budget)?;
+            for (span, value) in added.iter_mut().zip(values) {
+                span.attributes.extend(value.map(|value| Attribute {
+                    key: key.to_owned(),
+                    value,
+                }));
+            }
+        } else if field.name() == "events" {
+            for (span, text) in added.iter_mut().zip(texts("events", column, budget)?) {
+                span.events = text.map_or(Ok(Vec::new()), |text| events(&text))?;
+            }
+        }
+    }
+    Ok(())
+}
+
+fn status(code: Option<&str>) -> Result<StatusCode, String> {
+    match code {
+        None | Some("UNSET") => Ok(StatusCode::Unset),
+        Some("OK") => Ok(StatusCode::Ok),
+        Some("ERROR") => Ok(StatusCode::Error),
+        Some(other) => Err(format!(
+            "the status code `{other}` is not UNSET, OK or ERROR"
+        )),
+    }
+}
+
+/// A column of text, which may be folded into a dictionary.
+fn texts(
+    name: &str,
+    column: &ArrayRef,
+    budget: &mut Budget,
+) -> Result<Vec<Option<String>>, String> {
+    let mut take = |text: Option<&str>| {
+        budget.spend(text.map_or(0, str::len))?;
+        Ok(text.map(str::to_owned))
+    };
+    match column.data_type() {
+        DataType::Utf8 => column.as_string::<i32>().iter().map(take).collect(),
+        DataType::LargeUtf8 => column.as_string::<i64>().iter().map(take).collect(),
+        DataType::Utf8View => column.as_string_view().iter().map(take).collect(),
+        DataType::Null => Ok(vec![None; column.len()]),
+        DataType::Dictionary(_, _) => {
+            let folded = column.as_any_dictionary();
+            let words = texts(name, folded.values(), budget)?;
+            let keys = folded.normalized_keys();
+            let mut take = |row: usize, key: usize| {
+                if folded.is_null(row) {
+                    return Ok(None);
+                }
+                let word = words.get(key).cloned().flatten();
+                budget.spend(word.as_ref().map_or(0, String::len))?;
+                Ok(word)
+            };
+            keys.into_iter()
+                .enumerate()
+                .map(|(row, key)| take(row, key))
+                .collect()
+        }
+        other => {
+            take(None)?;
+            Err(format!("column `{name}` is of type {other}, not text"))
+        }
+    }
+}
+
+fn times(name: &str, column: &ArrayRef) -> Result<Vec<Option<u64>>, String> {
+    let DataType::Timestamp(unit, _) = column.data_type() else {
+        let other = column.data_type();
+        return Err(format!("column `{name}` is of type {other}, not timestamp"));
+    };
+    // An overflow would be null, which the caller refuses.
+    let column = match unit {
+        TimeUnit::Nanosecond => column.clone(),
+        _ => cast(column, &timestamp()).map_err(|why| format!("column `{name}`: {why}"))?,
+    };
+    let instants = column.as_primitive::<TimestampNanosecondType>().iter();
+    let instant = |nanos: Option<i64>| match nanos.map(u64::try_from) {
+        None => Ok(None),
+        Some(Ok(nanos)) => Ok(Some(nanos)),
+        Some(Err(_)) => Err(format!("column `{name}` has an instant before 1970")),
+    };
+    instants.map(instant).collect()
+}
+
+/// A column of an attribute, of whatever type.
+fn values(
+    name: &str,
+    column: &ArrayRef,
+    budget: &mut Budget,
+) -> Result<Vec<Option<AttributeValue>>, String> {
+    let kind = column.data_type();
+    let cast = |to: &DataType| cast(column, to).map_err(|why| format!("column `{name}`: {why}"));
+    match kind {
+        DataType::Boolean => {
+            let flags = column.as_boolean().iter();
+            Ok(flags
+                .map(|flag| flag.map(AttributeValue::Boolean))
+                .collect())
+        }
+        _ if kind.is_signed_integer()
+            || matches!(kind, DataType::UInt8 | DataType::UInt16 | DataType::UInt32) =>
+        {
+            let whole = cast(&DataType::Int64)?;
+            let whole = whole.as_primitive::<Int64Type>().iter();
+            Ok(whole
+                .map(|number| number.map(AttributeValue::Integer))
+                .collect())
+        }
+        DataType::UInt64 => {
+            let whole = column.as_primitive::<UInt64Type>().iter();
+            Ok(whole
+                .map(|number| number.and_then(|number| value::from_json(number.into())))
+                .collect())
+        }
+        _ if kind.is_floating() => {
+            let numbers = cast(&DataType::Float64)?;
+            let numbers = numbers.as_primitive::<Float64Type>().iter();
+            // Not a number is how pandas writes that there is none.
+            Ok(numbers
+                .map(|number| {
+                    number
+                        .filter(|number| number.is_finite())
+                        .map(AttributeValue::Number)
+                })
+                .collect())
+        }
+        DataType::Utf8
+        | DataType::LargeUtf8
+        | DataType::Utf8View
+        | DataType::Null
+        | DataType::Dictionary(_, _) => {
+            let texts = texts(name, column, budget)?.into_iter();
+            Ok(texts.map(|text| text.map(AttributeValue::Text)).collect())
+        }
+        DataType::List(_)
+        | DataType::LargeList(_)
+        | DataType::FixedSizeList(_, _)
+        | DataType::Struct(_)
+        | DataType::Map(_, _) => nested(name, column, budget),
+        other => Err(format!(
+            "column `{name}` is of type {other}, which no attribute has"
+        )),
+    }
+}
+
+/// A column of arrays or objects, through JSON.
+fn nested(
+    name: &str,
+    column: &ArrayRef,
+    budget: &mut Budget,
+) -> Result<Vec<Option<AttributeValue>>, String> {
+    let refuse = |why: String| format!("column `{name}`: {why}");
+    let batch = RecordBatch::try_from_iter([("v", column.clone())])
+        .map_err(|why| refuse(why.to_string()))?;
+    let mut lines = Bounded {
+        text: Vec::new(),
+        budget,
+    };
+    let mut writer = arrow::json::LineDelimitedWriter::new(&mut lines);
+    let written = writer.write(&batch).and_then(|()| writer.finish());
+    drop(writer);
+    written.map_err(|why| refuse(why.to_string()))?;
+    let line = |line: Result<Value, serde_json::Error>| {
+        let mut row = line.map_err(|why| refuse(why.to_string()))?;
+        Ok(row.get_mut("v").map(Value::take).and_then(value::from_json))
+    };
+    serde_json::Deserializer::from_slice(&lines.text)
+        .into_iter()
+        .map(line)
+        .collect()
+}
+
+struct Bounded<'b> {
+    text: Vec<u8>,
+    budget: &'b mut Budget,
+}
+
+impl Write for Bounded<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.budget.spend(bytes.len()).map_err(io::Error::other)?;
+        self.text.write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// Events from their JSON text.
+fn events(text: &str) -> Result<Vec<Event>, String> {
+    let refuse = |why: &str| format!("the events are not a JSON array of events: {why}");
+    let list: Vec<Value> = serde_json::from_str(text).map_err(|why| refuse(&why.to_string()))?;
+    let event = |mut event: Value| {
+        let name = event.get("name").and_then(Value::as_str);
+        let name = name.ok_or_else(|| refuse("one has no name"))?.to_owned();
+        let time = event.get("time").or_else(|| event.get("timestamp"));
+        let time = time
+            .and_then(instant)
+            .ok_or_else(|| refuse("one has no time"))?;
+        let attributes = match event.get_mut("attributes").map(Value::take) {
+            Some(Value::Object(object)) => object,
+            _ => serde_json::Map::new(),
+        };
+        let attributes = attributes.into_iter().filter_map(|(key, value)| {
+            let value = value::from_json(value)?;
+            Some(Attribute { key, value })
+        });
+        Ok(Event {
+            name,
+            time,
+            attributes: attributes.collect(),
+        })
+    };
+    list.into_iter().map(event).collect()
+}
+
+fn instant(value: &Value) -> Option<u64> {
+    let text = value.as_str()?;
+    let instant: jiff::Timestamp = text.parse().ok()?;
+    u64::try_from(instant.as_nanosecond()).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::indexing_slicing)]
+
+    use std::sync::Arc;
+
+    use arrow::array::{DictionaryArray, Int32Array, NullArray, StringArray};
+    use arrow::ipc::writer::StreamWriter;
+    use proptest::prelude::*;
+
+    use super::super::frame::span_frame;
+    use super::super::tests::span;
+    use super::*;
+
+    fn ipc(batch: &RecordBatch) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        let mut writer = StreamWriter::try_new(&mut bytes, batch.schema_ref()).unwrap();
+        writer.write(batch).unwrap();
+        writer.finish().unwrap();
+        bytes
+    }
+
+    fn spans() -> Vec<Span> {
+        let mut first = span(&[
+            ("text", AttributeValue::Text("größer 🦉".to_owned())),
+            ("whole", AttributeValue::Integer(-7)),
+            ("number", AttributeValue::Number(0.5)),
+            ("flag", AttributeValue::Boolean(true)),
+        ]);
+        first.events = vec![Event {
+            name: "retried".to_owned(),
+            time: 1_000_000_001,
+            attributes: vec![Attribute {
+                key: "n".to_owned(),
+                value: AttributeValue::Integer(1),
+            }],
+        }];
+        let mut second = span(&[]);
+        second.parent_id = Some(first.span_id.clone());
+        vec![first, second]
+    }
+
+    fn with(name: &str, column: Option<ArrayRef>) -> RecordBatch {
+        let frame = span_frame(&spans()).unwrap();
+        let schema = frame.schema();
+        let mut columns: Vec<(String, ArrayRef)> = schema
+            .fields()
+            .iter()
+            .map(|field| field.name().clone())
+            .zip(frame.columns().to_vec())
+            .filter(|(other, _)| other != name)
+            .collect();
+        columns.extend(column.map(|column| (name.to_owned(), column)));
+        RecordBatch::try_from_iter(columns).unwrap()
+    }
+
+    #[test]
+    fn a_frame_of_spans_becomes_the_spans_again() {
+        let spans = spans();
+        let mut read = decode(&ipc(&span_frame(&spans).unwrap())).unwrap();
+        // A frame has its attributes in the order of their keys.
+        let mut expected = spans;
+        for span in read.iter_mut().chain(&mut expected) {
+            span.attributes
+                .sort_by(|left, right| left.key.cmp(&right.key));
+        }
+        assert_eq!(read, expected);
+        assert!(decode(&[]).unwrap().is_empty());
+    }
+
+    #[test]
+    fn lists_and_dictionaries_are_unfolded() {
+        let folded: DictionaryArray<arrow::datatypes::Int32Type> =
+            [Some("gpt-4"), None].into_iter().collect();
+        let read = decode(&ipc(&with("attributes.model", Some(Arc::new(folded))))).unwrap();
+        assert_eq!(read[0].attribute("model"), Some(&"gpt-4".into()));
+        assert_eq!(read[1].attribute("model"), None);
+        let list = arrow::array::ListArray::from_iter_primitive::<Int64Type, _, _>([
+            Some(vec![Some(1), Some(2)]),
+            None,
+        ]);
+        let read = decode(&ipc(&with("attributes.list", Some(Arc::new(list))))).unwrap();
+        let expected = AttributeValue::Json("[1,2]".to_owned());
+        assert_eq!(read[0].attribute("list"), Some(&expected));
+        assert_eq!(read[1].attribute("list"), None);
+    }
+
+    #[test]
+    fn what_is_missing_or_of_another_type_is_named() {
+        let error = |batch| decode(&ipc(&batch)).unwrap_err();
+        assert!(error(with("start_time", None)).contains("`start_time`"));
+        let numbers: ArrayRef = Arc::new(Int32Array::from(vec![1, 2]));
+        assert!(error(with("name", Some(Arc::clone(&numbers)))).contains("`name`"));
+        assert!(error(with("end_time", Some(numbers))).contains("`end_time`"));
+        let none: ArrayRef = Arc::new(NullArray::new(2));
+        assert!(error(with("context.span_id", Some(none))).contains("context.span_id"));
+        let codes: ArrayRef = Arc::new(StringArray::from(vec!["OK", "FINE"]));
+        assert!(error(with("status_code", Some(codes))).contains("FINE"));
+        let ids: ArrayRef = Arc::new(StringArray::from(vec!["a", "b"]));
+        assert!(error(with("context.trace_id", Some(ids))).contains("trace id"));
+    }
+
+    #[test]
+    fn a_dictionary_cannot_unfold_without_bound() {
+        let word = "x".repeat(1 << 20);
+        let keys = Int32Array::from(vec![0; 1000]);
+        let folded = DictionaryArray::new(keys, Arc::new(StringArray::from(vec![word.as_str()])));
+        let mut budget = Budget { bytes: MAX_BYTES };
+        let column: ArrayRef = Arc::new(folded);
+        assert!(
+            texts("a", &column, &mut budget)
+                .unwrap_err()
+                .contains("unfolds")
+        );
+    }
+
+    proptest! {
+        #[test]
+        fn corrupted_bytes_are_an_error_or_spans(
+            changes in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..8),
+            cut in prop::option::of(any::<prop::sample::Index>()),
+        ) {
+            let mut bytes = ipc(&span_frame(&spans()).unwrap());
+            for (place, byte) in changes {
+                let place = place.index(bytes.len());
+                bytes[place] = byte;
+            }
+            if let Some(cut) = cut {
+                bytes.truncate(cut.index(bytes.len()));
+            }
+            let _ = decode(&bytes);
+        }
+
+        #[test]
+        fn any_bytes_are_an_error_or_spans(bytes in prop::collection::vec(any::<u8>(), 0..256)) {
+            let _ = decode(&bytes);
+        }
+    }
+}

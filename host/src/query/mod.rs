@@ -1,0 +1,38 @@
+//! Questions worth asking of spans: Arrow frames, one filter language, SQL and files.
+mod array;
+mod error;
+mod frame;
+mod ipc;
+mod schema;
+mod value;
+
+pub use error::{FilterError, FrameError, QueryError, SyntaxError};
+pub use frame::{SpanFrames, span_frame};
+
+#[cfg(test)]
+mod tests {
+    use crate::contract::{Attribute, AttributeValue, Span, StatusCode};
+
+    /// A span with these attributes.
+    pub(super) fn span(attributes: &[(&str, AttributeValue)]) -> Span {
+        let attribute = |(key, value): &(&str, AttributeValue)| Attribute {
+            key: (*key).to_owned(),
+            value: value.clone(),
+        };
+        Span {
+            trace_id: "0af7651916cd43dd8448eb211c80319c".to_owned(),
+            span_id: "b7ad6b7169203331".to_owned(),
+            parent_id: None,
+            name: "search".to_owned(),
+            kind: "CHAIN".to_owned(),
+            status: StatusCode::Error,
+            status_message: "it failed".to_owned(),
+            start_time: 1_000_000_000,
+            end_time: 1_250_000_000,
+            attributes: attributes.iter().map(attribute).collect(),
+            events: Vec::new(),
+            links: Vec::new(),
+            resource: Vec::new(),
+        }
+    }
+}
