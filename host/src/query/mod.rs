@@ -1,12 +1,19 @@
 //! Questions worth asking of spans: Arrow frames, one filter language, SQL and files.
 mod array;
 mod error;
+mod filter;
 mod frame;
 mod ipc;
+mod names;
+mod parse;
+mod pushdown;
+mod rewrite;
 mod schema;
+mod statement;
 mod value;
 
 pub use error::{FilterError, FrameError, QueryError, SyntaxError};
+pub use filter::Filter;
 pub use frame::{SpanFrames, span_frame};
 
 #[cfg(test)]

@@ -1,0 +1,752 @@
+//! Names in expressions become columns of spans, before anything is planned.
+//!
+//! An attribute has no type of its own: the same key may be a number in one span and a text in
+//! the next. What it is compared with tells which is meant, so each use becomes a column of
+//! that type; the plan sees nothing but plain columns, and projections and filters reach the
+//! provider as their names.
+//!
+//! Every kind of expression that is allowed is listed here; the rest is refused.
+
+use std::collections::BTreeSet;
+
+use datafusion::sql::sqlparser::ast::{
+    AccessExpr, BinaryOperator, CastKind, DataType, Expr, Function, FunctionArg, FunctionArgExpr,
+    FunctionArguments, Ident, OrderByExpr, Subscript, UnaryOperator, Value, ValueWithSpan,
+    WindowType,
+};
+
+use super::error::SyntaxError;
+use super::names::{self, Name, Part};
+use super::parse;
+use super::schema::{Column, ValueType};
+use super::statement::Scope;
+
+/// How deep expressions are walked; chains of AND, OR and arithmetic count once.
+const MAX_DEPTH: usize = 64;
+
+/// Functions whose answers can be larger than anything they are given.
+pub(super) const REFUSED: [&str; 11] = [
+    "repeat",
+    "lpad",
+    "rpad",
+    "space",
+    "range",
+    "generate_series",
+    "gen_series",
+    "array_repeat",
+    "list_repeat",
+    "array_resize",
+    "list_resize",
+];
+
+const OF_NUMBERS: [&str; 46] = [
+    "abs",
+    "acos",
+    "acosh",
+    "approx_median",
+    "approx_percentile_cont",
+    "approx_percentile_cont_with_weight",
+    "asin",
+    "asinh",
+    "atan",
+    "atan2",
+    "atanh",
+    "avg",
+    "cbrt",
+    "ceil",
+    "corr",
+    "cos",
+    "cosh",
+    "covar",
+    "covar_pop",
+    "covar_samp",
+    "degrees",
+    "exp",
+    "floor",
+    "isnan",
+    "iszero",
+    "ln",
+    "log",
+    "log10",
+    "log2",
+    "max",
+    "mean",
+    "median",
+    "min",
+    "nanvl",
+    "percentile_cont",
+    "pow",
+    "power",
+    "quantile_cont",
+    "radians",
+    "round",
+    "sign",
+    "signum",
+    "sin",
+    "sqrt",
+    "sum",
+    "trunc",
+];
+
+const OF_NUMBERS_TOO: [&str; 13] = [
+    "stddev",
+    "stddev_pop",
+    "stddev_samp",
+    "tan",
+    "tanh",
+    "var",
+    "var_pop",
+    "var_population",
+    "var_samp",
+    "var_sample",
+    "variance",
+    "regr_slope",
+    "cot",
+];
+
+const OF_TEXT: [&str; 32] = [
+    "ascii",
+    "bit_length",
+    "btrim",
+    "char_length",
+    "character_length",
+    "contains",
+    "ends_with",
+    "initcap",
+    "left",
+    "length",
+    "levenshtein",
+    "lower",
+    "ltrim",
+    "octet_length",
+    "position",
+    "regexp_count",
+    "regexp_instr",
+    "regexp_like",
+    "regexp_match",
+    "regexp_replace",
+    "replace",
+    "reverse",
+    "right",
+    "rtrim",
+    "split_part",
+    "starts_with",
+    "strpos",
+    "substr",
+    "substring",
+    "translate",
+    "trim",
+    "upper",
+];
+
+/// Functions of text that answer a number.
+const COUNTS_TEXT: [&str; 11] = [
+    "ascii",
+    "bit_length",
+    "char_length",
+    "character_length",
+    "length",
+    "levenshtein",
+    "octet_length",
+    "position",
+    "regexp_count",
+    "regexp_instr",
+    "strpos",
+];
+
+/// Functions that answer one of their arguments.
+const CHOOSES: [&str; 6] = ["coalesce", "nvl", "ifnull", "nullif", "greatest", "least"];
+
+/// Rewrites names, and remembers the columns they became.
+#[derive(Debug, Default)]
+pub(super) struct Rewriter {
+    pub(super) columns: BTreeSet<Column>,
+    /// The tables in sight, the innermost last. None in a filter, where every name is a span's.
+    pub(super) scopes: Vec<Scope>,
+    /// The names of common table expressions in sight.
+    pub(super) ctes: Vec<String>,
+    /// Whether this is a statement, where subqueries are allowed.
+    pub(super) statement: bool,
+    depth: usize,
+}
+
+impl Rewriter {
+    /// Rewrite an expression of which `want` is known to be wanted.
+    pub(super) fn expr(
+        &mut self,
+        expr: &mut Expr,
+        want: Option<ValueType>,
+    ) -> Result<(), SyntaxError> {
+        if self.depth >= MAX_DEPTH {
+            return Err(SyntaxError::TooLong {
+                what: "nested operators",
+                limit: MAX_DEPTH,
+            });
+        }
+        self.depth += 1;
+        let done = self.chain(expr, want);
+        self.depth -= 1;
+        done
+    }
+
+    /// Chains of operators lean to the left and can be long: they are walked in a loop.
+    fn chain(&mut self, mut expr: &mut Expr, want: Option<ValueType>) -> Result<(), SyntaxError> {
+        loop {
+            let Expr::BinaryOp { left, op, right } = expr else {
+                return self.node(expr, want);
+            };
+            let inside = match op {
+                BinaryOperator::And | BinaryOperator::Or | BinaryOperator::Xor => {
+                    ValueType::Boolean
+                }
+                BinaryOperator::Plus
+                | BinaryOperator::Minus
+                | BinaryOperator::Multiply
+                | BinaryOperator::Divide
+                | BinaryOperator::Modulo => ValueType::Number,
+                BinaryOperator::StringConcat => ValueType::Any,
+                _ => return self.comparison(left, op, right),
+            };
+            self.expr(right, Some(inside))?;
+            expr = left;
+            if !matches!(expr, Expr::BinaryOp { .. }) {
+                return self.expr(expr, Some(inside));
+            }
+        }
+    }
+
+    fn comparison(
+        &mut self,
+        left: &mut Expr,
+        op: &BinaryOperator,
+        right: &mut Expr,
+    ) -> Result<(), SyntaxError> {
+        let want = match op {
+            BinaryOperator::Eq | BinaryOperator::NotEq => {
+                self.common(&[left, right]).map(|kind| match kind {
+                    ValueType::Number if is_vast(left) || is_vast(right) => ValueType::Integer,
+                    kind => kind,
+                })
+            }
+            BinaryOperator::Lt
+            | BinaryOperator::LtEq
+            | BinaryOperator::Gt
+            | BinaryOperator::GtEq => self.common(&[left, right]),
+            BinaryOperator::PGRegexMatch
+            | BinaryOperator::PGRegexIMatch
+            | BinaryOperator::PGRegexNotMatch
+            | BinaryOperator::PGRegexNotIMatch
+            | BinaryOperator::PGLikeMatch
+            | BinaryOperator::PGILikeMatch
+            | BinaryOperator::PGNotLikeMatch
+            | BinaryOperator::PGNotILikeMatch => Some(ValueType::Text),
+            _ => return Err(refused(&format!("the operator {op}"))),
+        };
+        self.sides(want, vec![left, right])
+    }
+
+    /// Rewrite expressions that are compared with each other.
+    fn sides(
+        &mut self,
+        want: Option<ValueType>,
+        mut sides: Vec<&mut Expr>,
+    ) -> Result<(), SyntaxError> {
+        let timed = sides.iter().any(|side| self.is_time(side));
+        for side in &mut sides {
+            if timed {
+                instant(side)?;
+            }
+            self.expr(side, want)?;
+        }
+        Ok(())
+    }
+
+    #[expect(clippy::too_many_lines, reason = "a list of what is allowed")]
+    fn node(&mut self, expr: &mut Expr, want: Option<ValueType>) -> Result<(), SyntaxError> {
+        let text = Some(ValueType::Text);
+        let boolean = Some(ValueType::Boolean);
+        match expr {
+            Expr::Identifier(_)
+            | Expr::CompoundIdentifier(_)
+            | Expr::CompoundFieldAccess { .. } => self.name(expr, want),
+            Expr::Value(ValueWithSpan {
+                value: Value::Placeholder(name),
+                ..
+            }) => Err(refused(&format!("the placeholder {name}"))),
+            Expr::Value(_) | Expr::TypedString(_) | Expr::Interval(_) => Ok(()),
+            Expr::Nested(inner) => self.expr(inner, want),
+            Expr::UnaryOp { op, expr } => match op {
+                UnaryOperator::Not => self.expr(expr, boolean),
+                UnaryOperator::Plus | UnaryOperator::Minus => {
+                    self.expr(expr, Some(ValueType::Number))
+                }
+                _ => Err(refused(&format!("the operator {op}"))),
+            },
+            Expr::IsTrue(inner)
+            | Expr::IsNotTrue(inner)
+            | Expr::IsFalse(inner)
+            | Expr::IsNotFalse(inner)
+            | Expr::IsUnknown(inner)
+            | Expr::IsNotUnknown(inner) => self.expr(inner, boolean),
+            // Whether it is there at all, of whatever type.
+            Expr::IsNull(inner) | Expr::IsNotNull(inner) => self.expr(inner, Some(ValueType::Any)),
+            Expr::IsDistinctFrom(left, right) | Expr::IsNotDistinctFrom(left, right) => {
+                let want = self.common(&[left, right]);
+                self.sides(want, vec![left, right])
+            }
+            Expr::InList { expr, list, .. } => {
+                let mut kinds: Vec<&Expr> = list.iter().collect();
+                kinds.push(expr);
+                let mut want = self.common(&kinds);
+                if want == Some(ValueType::Number) && list.iter().any(is_vast) {
+                    want = Some(ValueType::Integer);
+                }
+                let mut sides: Vec<&mut Expr> = vec![expr];
+                sides.extend(list);
+                self.sides(want, sides)
+            }
+            Expr::Between {
+                expr, low, high, ..
+            } => {
+                let want = self.common(&[expr, low, high]);
+                self.sides(want, vec![expr, low, high])
+            }
+            Expr::Like {
+                any: false,
+                expr,
+                pattern,
+                ..
+            }
+            | Expr::ILike {
+                any: false,
+                expr,
+                pattern,
+                ..
+            }
+            | Expr::SimilarTo { expr, pattern, .. } => {
+                self.expr(expr, text)?;
+                self.expr(pattern, text)
+            }
+            Expr::Cast {
+                kind,
+                expr,
+                data_type,
+                ..
+            } => {
+                let want = match kind {
+                    CastKind::Cast | CastKind::DoubleColon => cast_from(data_type),
+                    // Of whatever type it is, as far as it can be read as the other.
+                    CastKind::TryCast | CastKind::SafeCast => ValueType::Any,
+                };
+                self.expr(expr, Some(want))
+            }
+            Expr::Ceil { expr, .. } | Expr::Floor { expr, .. } => {
+                self.expr(expr, Some(ValueType::Number))
+            }
+            Expr::Extract { expr, .. } => self.expr(expr, Some(ValueType::Any)),
+            Expr::AtTimeZone { timestamp, .. } => self.expr(timestamp, Some(ValueType::Any)),
+            Expr::Position { expr, r#in } => {
+                self.expr(expr, text)?;
+                self.expr(r#in, text)
+            }
+            Expr::Substring {
+                expr,
+                substring_from,
+                substring_for,
+                ..
+            } => {
+                self.expr(expr, text)?;
+                for bound in [substring_from, substring_for].into_iter().flatten() {
+                    self.expr(bound, Some(ValueType::Number))?;
+                }
+                Ok(())
+            }
+            Expr::Trim {
+                trim_what, expr, ..
+            } => {
+                if let Some(what) = trim_what {
+                    self.expr(what, text)?;
+                }
+                self.expr(expr, text)
+            }
+            Expr::Case {
+                operand,
+                conditions,
+                else_result,
+                ..
+            } => {
+                let results = conditions.iter().map(|when| &when.result);
+                let results: Vec<&Expr> = results.chain(else_result.as_deref()).collect();
+                let result = want.or_else(|| self.common(&results));
+                let asked = match operand {
+                    Some(operand) => {
+                        let mut asked: Vec<&Expr> =
+                            conditions.iter().map(|when| &when.condition).collect();
+                        asked.push(operand);
+                        self.common(&asked)
+                    }
+                    None => boolean,
+                };
+                if let Some(operand) = operand {
+                    self.expr(operand, asked)?;
+                }
+                for when in conditions {
+                    self.expr(&mut when.condition, asked)?;
+                    self.expr(&mut when.result, result)?;
+                }
+                else_result
+                    .as_mut()
+                    .map_or(Ok(()), |other| self.expr(other, result))
+            }
+            Expr::Function(function) => self.function(function, want),
+            Expr::Tuple(items) => items.iter_mut().try_for_each(|item| self.expr(item, want)),
+            Expr::GroupingSets(sets) | Expr::Cube(sets) | Expr::Rollup(sets) => sets
+                .iter_mut()
+                .flatten()
+                .try_for_each(|item| self.expr(item, None)),
+            Expr::Subquery(query)
+            | Expr::Exists {
+                subquery: query, ..
+            } if self.statement => self.query(query),
+            Expr::InSubquery { expr, subquery, .. } if self.statement => {
+                self.expr(expr, want)?;
+                self.query(subquery)
+            }
+            Expr::Subquery(_) | Expr::Exists { .. } | Expr::InSubquery { .. } => {
+                Err(refused("a subquery in a filter"))
+            }
+            other => Err(refused(&format!(
+                "`{}`",
+                parse::abbreviated(&other.to_string())
+            ))),
+        }
+    }
+
+    fn function(
+        &mut self,
+        function: &mut Function,
+        want: Option<ValueType>,
+    ) -> Result<(), SyntaxError> {
+        let name = function.name.to_string().to_ascii_lowercase();
+        if REFUSED.contains(&name.as_str()) {
+            return Err(refused(&format!("the function {name}")));
+        }
+        let mut inside = if is_of_numbers(&name) {
+            Some(ValueType::Number)
+        } else if OF_TEXT.contains(&name.as_str()) {
+            Some(ValueType::Text)
+        } else if name == "bool_and" || name == "bool_or" {
+            Some(ValueType::Boolean)
+        } else {
+            None
+        };
+        if CHOOSES.contains(&name.as_str()) {
+            inside = want.or_else(|| self.common(&arguments(&function.args)));
+        }
+        match &mut function.args {
+            FunctionArguments::None => {}
+            FunctionArguments::Subquery(_) => return Err(refused("a subquery as an argument")),
+            FunctionArguments::List(list) => {
+                for argument in &mut list.args {
+                    let (FunctionArg::Unnamed(argument)
+                    | FunctionArg::Named { arg: argument, .. }
+                    | FunctionArg::ExprNamed { arg: argument, .. }) = argument;
+                    match argument {
+                        FunctionArgExpr::Expr(argument) => self.expr(argument, inside)?,
+                        FunctionArgExpr::Wildcard => {}
+                        other => return Err(refused(&format!("`{other}` as an argument"))),
+                    }
+                }
+            }
+        }
+        if let Some(filter) = &mut function.filter {
+            self.expr(filter, Some(ValueType::Boolean))?;
+        }
+        for order in &mut function.within_group {
+            self.expr(&mut order.expr, inside)?;
+        }
+        if let Some(WindowType::WindowSpec(window)) = &mut function.over {
+            for part in &mut window.partition_by {
+                self.expr(part, None)?;
+            }
+            self.orders(&mut window.order_by)?;
+        }
+        Ok(())
+    }
+
+    pub(super) fn orders(&mut self, orders: &mut [OrderByExpr]) -> Result<(), SyntaxError> {
+        orders
+            .iter_mut()
+            .try_for_each(|order| self.expr(&mut order.expr, None))
+    }
+
+    /// Put a column in the place of a name.
+    fn name(&mut self, expr: &mut Expr, want: Option<ValueType>) -> Result<(), SyntaxError> {
+        let Some((parts, first)) = path(expr) else {
+            return Err(refused(&format!(
+                "`{}`",
+                parse::abbreviated(&expr.to_string())
+            )));
+        };
+        let (table, parts) = match self.table_of(&parts) {
+            Some(table) => (Some(table), parts.get(1..).unwrap_or_default()),
+            None => (None, parts.as_slice()),
+        };
+        if self.is_foreign(parts) && table.is_none() {
+            return Ok(());
+        }
+        let Some(name) = names::resolve(parts) else {
+            return if self.may_be_foreign(parts) {
+                Ok(())
+            } else {
+                Err(names::unknown(parts, first.as_ref()))
+            };
+        };
+        let column = match name {
+            Name::Column(column) => column,
+            Name::Attribute(key) => {
+                let kind = want.unwrap_or_else(|| names::usual_type(&key));
+                Column::Attribute(key, kind)
+            }
+        };
+        let ident = Ident::with_quote('"', column.name());
+        *expr = match table {
+            Some(table) => Expr::CompoundIdentifier(vec![Ident::with_quote('"', table), ident]),
+            None => Expr::Identifier(ident),
+        };
+        self.columns.insert(column);
+        Ok(())
+    }
+
+    /// What the expressions that tell their type agree on.
+    fn common(&self, exprs: &[&Expr]) -> Option<ValueType> {
+        exprs.iter().find_map(|expr| self.told(expr, 0))
+    }
+
+    /// The type that an expression has whatever is around it.
+    fn told(&self, expr: &Expr, depth: usize) -> Option<ValueType> {
+        if depth > MAX_DEPTH {
+            return None;
+        }
+        let told = |expr: &Expr| self.told(expr, depth + 1);
+        match expr {
+            Expr::Value(value) => match &value.value {
+                Value::Number(..) => Some(ValueType::Number),
+                Value::Boolean(_) => Some(ValueType::Boolean),
+                Value::Null | Value::Placeholder(_) => None,
+                _ => Some(ValueType::Text),
+            },
+            Expr::Nested(inner) => told(inner),
+            Expr::UnaryOp {
+                op: UnaryOperator::Not,
+                ..
+            } => Some(ValueType::Boolean),
+            Expr::UnaryOp { .. } | Expr::Ceil { .. } | Expr::Floor { .. } => {
+                Some(ValueType::Number)
+            }
+            Expr::Extract { .. } | Expr::Position { .. } => Some(ValueType::Number),
+            Expr::Substring { .. } | Expr::Trim { .. } => Some(ValueType::Text),
+            Expr::BinaryOp { op, .. } => match op {
+                BinaryOperator::Plus
+                | BinaryOperator::Minus
+                | BinaryOperator::Multiply
+                | BinaryOperator::Divide
+                | BinaryOperator::Modulo => Some(ValueType::Number),
+                BinaryOperator::StringConcat => Some(ValueType::Text),
+                _ => Some(ValueType::Boolean),
+            },
+            Expr::Cast { data_type, .. } => match cast_from(data_type) {
+                ValueType::Any => Some(ValueType::Text),
+                kind => Some(kind),
+            },
+            Expr::Case {
+                conditions,
+                else_result,
+                ..
+            } => {
+                let mut results = conditions.iter().map(|when| &when.result);
+                results
+                    .find_map(told)
+                    .or_else(|| else_result.as_deref().and_then(told))
+            }
+            Expr::Function(function) => {
+                let name = function.name.to_string().to_ascii_lowercase();
+                let name = name.as_str();
+                if is_of_numbers(name) || COUNTS_TEXT.contains(&name) || name == "count" {
+                    Some(ValueType::Number)
+                } else if CHOOSES.contains(&name) {
+                    arguments(&function.args).into_iter().find_map(told)
+                } else if OF_TEXT.contains(&name) || name.starts_with("concat") {
+                    Some(ValueType::Text)
+                } else {
+                    None
+                }
+            }
+            Expr::Identifier(_) | Expr::CompoundIdentifier(_) => match self.column(expr)? {
+                Column::LatencyMs => Some(ValueType::Number),
+                Column::StartTime | Column::EndTime => None,
+                _ => Some(ValueType::Text),
+            },
+            _ => None,
+        }
+    }
+
+    fn is_time(&self, expr: &Expr) -> bool {
+        matches!(self.column(expr), Some(Column::StartTime | Column::EndTime))
+    }
+
+    /// The column that a name means, unless it means an attribute or nothing.
+    fn column(&self, expr: &Expr) -> Option<Column> {
+        let (parts, _) = path(expr)?;
+        let skip = usize::from(self.table_of(&parts).is_some());
+        match names::resolve(parts.get(skip..)?)? {
+            Name::Column(column) => Some(column),
+            Name::Attribute(_) => None,
+        }
+    }
+}
+
+fn is_of_numbers(name: &str) -> bool {
+    OF_NUMBERS.contains(&name) || OF_NUMBERS_TOO.contains(&name)
+}
+
+/// The parts of a name, and where it stands; `None` for what is no name.
+fn path(expr: &Expr) -> Option<(Vec<Part>, Option<Ident>)> {
+    match expr {
+        Expr::Identifier(ident) => Some((vec![ident.into()], Some(ident.clone()))),
+        Expr::CompoundIdentifier(idents) => Some((
+            idents.iter().map(Part::from).collect(),
+            idents.first().cloned(),
+        )),
+        Expr::CompoundFieldAccess { root, access_chain } => {
+            let (mut parts, first) = match &**root {
+                Expr::Identifier(_) | Expr::CompoundIdentifier(_) => path(root)?,
+                _ => return None,
+            };
+            for access in access_chain {
+                parts.push(match access {
+                    AccessExpr::Dot(Expr::Identifier(ident)) => ident.into(),
+                    AccessExpr::Subscript(Subscript::Index {
+                        index:
+                            Expr::Value(ValueWithSpan {
+                                value: Value::SingleQuotedString(key),
+                                ..
+                            }),
+                    }) => Part {
+                        text: key.clone(),
+                        exact: true,
+                    },
+                    // `attributes["llm.model_name"]`, as Python writes it.
+                    AccessExpr::Subscript(Subscript::Index {
+                        index: Expr::Identifier(ident),
+                    }) if ident.quote_style.is_some() => ident.into(),
+                    _ => return None,
+                });
+            }
+            Some((parts, first))
+        }
+        _ => None,
+    }
+}
+
+fn arguments(arguments: &FunctionArguments) -> Vec<&Expr> {
+    let FunctionArguments::List(list) = arguments else {
+        return Vec::new();
+    };
+    let exprs = list.args.iter().filter_map(|argument| match argument {
+        FunctionArg::Unnamed(FunctionArgExpr::Expr(expr)) => Some(expr),
+        _ => None,
+    });
+    exprs.collect()
+}
+
+/// What a value must be for a cast to a type to be more than a conversion of text.
+fn cast_from(data_type: &DataType) -> ValueType {
+    const NUMBERS: [&str; 14] = [
+        "INT",
+        "UINT",
+        "BIGINT",
+        "SMALLINT",
+        "TINYINT",
+        "MEDIUMINT",
+        "DOUBLE",
+        "FLOAT",
+        "REAL",
+        "NUMERIC",
+        "DECIMAL",
+        "DEC",
+        "UNSIGNED",
+        "SIGNED",
+    ];
+    let name = data_type.to_string().to_ascii_uppercase();
+    if name.starts_with("BOOL") {
+        ValueType::Boolean
+    } else if NUMBERS.iter().any(|number| name.starts_with(number)) && !name.starts_with("INTERVAL")
+    {
+        ValueType::Number
+    } else {
+        ValueType::Any
+    }
+}
+
+/// Whether this is a whole number that floating point may confuse with its neighbours.
+fn is_vast(expr: &Expr) -> bool {
+    const EXACT: u64 = 1 << 53;
+    match expr {
+        Expr::UnaryOp {
+            op: UnaryOperator::Minus | UnaryOperator::Plus,
+            expr,
+        }
+        | Expr::Nested(expr) => is_vast(expr),
+        Expr::Value(ValueWithSpan {
+            value: Value::Number(digits, _),
+            ..
+        }) => digits
+            .to_string()
+            .parse::<i64>()
+            .is_ok_and(|number| number.unsigned_abs() >= EXACT),
+        _ => false,
+    }
+}
+
+/// An instant that is written as text or in nanoseconds, as the value it stands for.
+fn instant(expr: &mut Expr) -> Result<(), SyntaxError> {
+    let Expr::Value(ValueWithSpan { value, .. }) = expr else {
+        return Ok(());
+    };
+    let nanoseconds = match value {
+        Value::SingleQuotedString(text) => nanoseconds(text).ok_or_else(|| {
+            SyntaxError::Refused(format!(
+                "`{text}` is no instant; write '2026-11-20' or '2026-11-20T10:00:00Z', or \
+                 nanoseconds since 1970 as a number"
+            ))
+        })?,
+        Value::Number(digits, _) => match digits.to_string().parse() {
+            Ok(nanoseconds) => nanoseconds,
+            Err(_) => return Err(refused(&format!("{digits} as an instant"))),
+        },
+        _ => return Ok(()),
+    };
+    *expr = parse::own(&format!(
+        "arrow_cast({nanoseconds}, 'Timestamp(Nanosecond, Some(\"UTC\"))')"
+    ))?;
+    Ok(())
+}
+
+/// Without an offset it is in UTC; what is beyond the range is at its end.
+fn nanoseconds(text: &str) -> Option<i64> {
+    let text = text.trim();
+    let instant = match text.parse::<jiff::Timestamp>() {
+        Ok(instant) => instant,
+        Err(_) => {
+            let local: jiff::civil::DateTime = text.parse().ok()?;
+            local.to_zoned(jiff::tz::TimeZone::UTC).ok()?.timestamp()
+        }
+    };
+    let nanoseconds = instant.as_nanosecond();
+    Some(i64::try_from(nanoseconds).unwrap_or(if nanoseconds < 0 { i64::MIN } else { i64::MAX }))
+}
+
+pub(super) fn refused(what: &str) -> SyntaxError {
+    SyntaxError::Refused(format!("{what} is not supported here"))
+}
