@@ -2,11 +2,11 @@
 //!
 //! One file an interface of the contract. Beneath them `phoenix` speaks to the server, `span`
 //! decodes what it says of spans, `pushdown` decides which predicates it may apply itself, and
-//! `session_id` keeps the sessions of two projects apart.
+//! `session_id` keeps the sessions of two projects apart, as the names of `datasets` do theirs.
 //!
 //! Phoenix has two APIs, and neither is enough. REST is documented and fast for spans; GraphQL
-//! finds a project whatever its name holds, orders sessions by time and deletes single
-//! annotations. REST is used wherever it suffices.
+//! finds a project whatever its name holds, orders sessions by time, deletes single
+//! annotations, and pages through the records of a dataset. REST is used wherever it suffices.
 //!
 //! Nothing is kept between calls, above all no id: on SQLite the ids of deleted projects come
 //! to mean other projects.
@@ -15,7 +15,11 @@ mod annotation_id;
 mod annotations;
 mod bindings;
 mod cursor;
+mod datasets;
+mod experiments;
+mod global_id;
 mod lookup;
+mod metadata;
 mod phoenix;
 mod projects;
 mod provider;
