@@ -9,9 +9,11 @@ mod reading;
 pub(super) mod versions;
 
 use clap::Subcommand;
+use roost::Provider;
+use roost::contract::DatasetRef;
 
 use super::context::Context;
-use super::exit::Exit;
+use super::exit::{CommandError, Exit};
 
 #[derive(Debug, Subcommand)]
 pub(super) enum DatasetsCommand {
@@ -38,4 +40,20 @@ pub(super) async fn run(context: &Context, command: DatasetsCommand) -> anyhow::
         DatasetsCommand::Versions(args) => versions::run(context, &args).await,
         DatasetsCommand::Delete(args) => delete::run(context, &args).await,
     }
+}
+
+/// The id of a dataset.
+pub(super) async fn id(
+    provider: &Provider,
+    project: &str,
+    dataset: &DatasetRef,
+) -> anyhow::Result<String> {
+    let name = match dataset {
+        DatasetRef::Id(id) => return Ok(id.clone()),
+        DatasetRef::Name(name) => name,
+    };
+    let datasets = provider.datasets().list_datasets(project).await?;
+    let found = datasets.into_iter().find(|one| one.name == *name);
+    let missing = || CommandError::NotFound(format!("there is no dataset {name} in {project}"));
+    Ok(found.ok_or_else(missing)?.id)
 }

@@ -16,8 +16,7 @@ const WAITING: usize = 16;
 /// A line with its number, from 1.
 pub(super) type Line = (u64, String);
 
-/// The lines of the file at `path`, or of standard input where that is `-`, without those
-/// that are blank. They are read in a thread of their own, only as fast as they are taken.
+/// The lines of the file at `path`, or of standard input where that is `-`. They are read in a thread of their own, only as fast as they are taken.
 ///
 /// # Errors
 ///
@@ -35,10 +34,6 @@ pub(super) fn read(path: &Path) -> anyhow::Result<mpsc::Receiver<anyhow::Result<
         for number in 1.. {
             let line = next(&mut source, number);
             let ended = !matches!(line, Ok(Some(_)));
-            let is_blank = matches!(&line, Ok(Some((_, text))) if text.trim().is_empty());
-            if is_blank {
-                continue;
-            }
             // Nobody takes lines any more, or there are no more.
             let Some(line) = line.transpose() else { return };
             if sender.blocking_send(line).is_err() || ended {

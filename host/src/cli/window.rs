@@ -13,7 +13,7 @@ Instants are how long ago (30m, 1h30m, 2d, 1w) or when (2026-11-20, 2026-11-20T1
 without an offset they are in UTC.";
 
 /// A stretch of time; everything where nothing is said.
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Copy, Args)]
 pub(super) struct WindowArgs {
     /// Only spans that began at this instant or later
     #[arg(long, value_name = "INSTANT")]
@@ -33,7 +33,24 @@ impl WindowArgs {
         self.window_at(Timestamp::now())
     }
 
-    pub(super) fn window_at(&self, now: Timestamp) -> Result<TimeWindow, CommandError> {
+    /// As [`window`](Self::window), or up to this instant where no end is given.
+    pub(super) fn until_now(&self) -> Result<TimeWindow, CommandError> {
+        let mut window = self.window()?;
+        if self.until.is_none() {
+            let now = Timestamp::now().as_nanosecond();
+            window.end = u64::try_from(now).unwrap_or(0).max(window.start);
+        }
+        Ok(window)
+    }
+
+    /// As [`window`](Self::window), from `default` on where no beginning is given.
+    pub(super) fn since_or(&self, default: Moment) -> Result<TimeWindow, CommandError> {
+        let since = self.since.or(Some(default));
+        let window = Self { since, ..*self };
+        window.window()
+    }
+
+    fn window_at(&self, now: Timestamp) -> Result<TimeWindow, CommandError> {
         // Open towards the future: the clocks of those who write spans may be ahead.
         let mut window = TimeWindow::all();
         if let Some(since) = self.since {

@@ -50,23 +50,20 @@ pub(in crate::cli) struct CreateArgs {
 pub(super) async fn run(context: &Context, args: CreateArgs) -> anyhow::Result<Exit> {
     let telemetry = context.telemetry().await?;
     let Scope { provider, project } = args.scope.open(&telemetry)?;
+    let experiment = NewExperiment {
+        name: args.name,
+        description: args.description,
+        metadata: args.metadata,
+        dataset: None,
+        dataset_version: args.version,
+        repetitions: args.repetitions,
+    };
+    let store = provider.experiments();
     let creating = async {
-        let dataset = match &args.dataset {
-            Some(dataset) => Some(provider.datasets().find(&project, dataset).await?.id),
-            None => None,
-        };
-        let experiment = NewExperiment {
-            name: args.name,
-            description: args.description,
-            metadata: args.metadata,
-            dataset,
-            dataset_version: args.version,
-            repetitions: args.repetitions,
-        };
-        provider
-            .experiments()
-            .create_experiment(&project, experiment)
-            .await
+        match &args.dataset {
+            Some(dataset) => store.start_experiment(&project, dataset, experiment).await,
+            None => store.create_experiment(&project, &experiment).await,
+        }
     };
     let created = context
         .terminal

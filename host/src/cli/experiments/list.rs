@@ -9,7 +9,7 @@ use crate::cli::context::Context;
 use crate::cli::exit::Exit;
 use crate::cli::scope::{Scope, ScopeArgs};
 use crate::cli::table::{Column, Table};
-use crate::cli::{record, terminal, text, time, values};
+use crate::cli::{datasets, record, terminal, text, time, values};
 
 const AFTER_HELP: &str = "\
 Examples:
@@ -33,13 +33,12 @@ pub(super) async fn run(context: &Context, args: &ListArgs) -> anyhow::Result<Ex
     let Scope { provider, project } = args.scope.open(&telemetry)?;
     let listing = async {
         let dataset = match &args.dataset {
-            Some(dataset) => Some(provider.datasets().find(&project, dataset).await?.id),
+            Some(dataset) => Some(datasets::id(&provider, &project, dataset).await?),
             None => None,
         };
         let experiments = provider.experiments();
-        experiments
-            .list_experiments(&project, dataset.as_deref())
-            .await
+        let listed = experiments.list_experiments(&project, dataset.as_deref());
+        anyhow::Ok(listed.await?)
     };
     let what = format!("reading experiments of {project}");
     let experiments = context.terminal.waiting(what, listing).await?;

@@ -184,7 +184,7 @@ impl Log {
         evaluations: Vec<NewEvaluation>,
     ) -> Result<String, ProviderError> {
         let store = self.provider.experiments();
-        let id = store.log_run(&self.project, &self.experiment, run).await?;
+        let id = store.log_run(&self.project, &self.experiment, &run).await?;
         self.evaluations(&id, evaluations).await?;
         Ok(id)
     }
@@ -197,7 +197,7 @@ impl Log {
         let store = self.provider.experiments();
         for evaluation in evaluations {
             store
-                .log_evaluation(&self.project, &self.experiment, run, evaluation)
+                .log_evaluation(&self.project, &self.experiment, run, &evaluation)
                 .await?;
         }
         Ok(())
@@ -211,6 +211,9 @@ impl Log {
         let work = async {
             while let Some(line) = lines.recv().await {
                 let (number, line) = line?;
+                if line.trim().is_empty() {
+                    continue;
+                }
                 let logged = match run_line::parse(&line, Timestamp::now()) {
                     Ok((run, evaluations)) => match self.run(run, evaluations).await {
                         Ok(id) => Ok(id),
