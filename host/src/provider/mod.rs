@@ -8,12 +8,19 @@
 
 mod annotations;
 mod cache;
+mod comparison;
+mod datasets;
+mod experiments;
+mod new_record;
+mod new_run;
 mod order;
 mod pages;
 mod paging;
 mod predicate;
 mod projects;
 mod query;
+mod record_pages;
+mod run_pages;
 mod scope;
 mod sessions;
 mod traces;
@@ -21,9 +28,14 @@ mod window;
 
 pub use annotations::AnnotationStore;
 pub use cache::{ReadCache, ReadCacheStats};
+pub use comparison::{Compared, ComparedValue, Comparison, Measured};
+pub use datasets::DatasetStore;
+pub use experiments::ExperimentStore;
 pub use pages::SpanPages;
 pub use projects::ProjectStore;
 pub use query::{SpanFilter, SpanQuery};
+pub use record_pages::RecordPages;
+pub use run_pages::RunPages;
 pub use scope::Scope;
 pub use sessions::SessionStore;
 pub use traces::TraceStore;
@@ -140,6 +152,18 @@ impl Provider {
     #[must_use]
     pub fn annotations(&self) -> AnnotationStore<'_> {
         AnnotationStore::new(self)
+    }
+
+    /// Datasets.
+    #[must_use]
+    pub fn datasets(&self) -> DatasetStore<'_> {
+        DatasetStore::new(self)
+    }
+
+    /// Experiments.
+    #[must_use]
+    pub fn experiments(&self) -> ExperimentStore<'_> {
+        ExperimentStore::new(self)
     }
 
     /// Projects.

@@ -1,0 +1,308 @@
+//! Records and datasets to write: put together, made of spans, checked.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::{Map, Value, json};
+
+use crate::contract::{AttributeValue, DatasetRef, NewDataset, NewRecord, Span};
+
+/// What a task of this span was given, and what it answered.
+const INPUT: &str = "input.value";
+const OUTPUT: &str = "output.value";
+
+impl NewDataset {
+    /// A dataset of this name without records.
+    ///
+    /// ```
+    /// use roost::contract::{NewDataset, NewRecord};
+    /// use serde_json::json;
+    ///
+    /// let golden = NewDataset::new("golden queries")
+    ///     .description("Questions with known answers")
+    ///     .record(NewRecord::new(&json!({ "query": "owls" })).output(&json!({ "top": "v17" })));
+    /// ```
+    pub fn new(name: impl Into<String>) -> Self {
+        Self {
+            name: name.into(),
+            description: String::new(),
+            metadata: None,
+            records: Vec::new(),
+        }
+    }
+
+    /// What it is for.
+    #[must_use]
+    pub fn description(mut self, description: impl Into<String>) -> Self {
+        self.description = description.into();
+        self
+    }
+
+    /// Anything more: a JSON object.
+    #[must_use]
+    pub fn metadata(mut self, metadata: &Value) -> Self {
+        self.metadata = Some(metadata.to_string());
+        self
+    }
+
+    /// One more record.
+    #[must_use]
+    pub fn record(mut self, record: NewRecord) -> Self {
+        self.records.push(record);
+        self
+    }
+
+    /// More records.
+    #[must_use]
+    pub fn records(mut self, records: impl IntoIterator<Item = NewRecord>) -> Self {
+        self.records.extend(records);
+        self
+    }
+
+    pub(super) fn check(&self) -> Result<(), String> {
+        check_name("dataset", &self.name)?;
+        check_object("the metadata", self.metadata.as_deref())?;
+        check_records(&self.records)
+    }
+}
+
+impl NewRecord {
+    /// A record whose input is this JSON object.
+    #[must_use]
+    pub fn new(input: &Value) -> Self {
+        Self {
+            key: None,
+            input: input.to_string(),
+            output: None,
+            metadata: None,
+            split: None,
+        }
+    }
+
+    /// The record a span makes: `input.value` is its input and `output.value` its output, as
+    /// they are where they hold a JSON object, otherwise as `{"input": …}` and `{"output": …}`.
+    /// The ids of span and trace, its name and kind and the rest of its attributes become the
+    /// metadata.
+    #[must_use]
+    pub fn from_span(span: &Span) -> Self {
+        let value = |key, name| Some(object_of(name, span.attribute(key)?));
+        let rest: Map<String, Value> = span
+            .attributes
+            .iter()
+            .filter(|it| it.key != INPUT && it.key != OUTPUT)
+            .map(|it| (it.key.clone(), json_of(&it.value)))
+            .collect();
+        let metadata = json!({
+            "trace_id": span.trace_id,
+            "span_id": span.span_id,
+            "span_name": span.name,
+            "span_kind": span.kind,
+            "attributes": rest,
+        });
+        let record = Self::new(&value(INPUT, "input").unwrap_or_else(|| json!({})));
+        let record = record.metadata(&metadata);
+        match value(OUTPUT, "output") {
+            Some(output) => record.output(&output),
+            None => record,
+        }
+    }
+
+    /// A name for it, unique in the dataset: a later record of this key replaces it.
+    #[must_use]
+    pub fn key(mut self, key: impl Into<String>) -> Self {
+        self.key = Some(key.into());
+        self
+    }
+
+    /// What is expected: a JSON object.
+    #[must_use]
+    pub fn output(mut self, output: &Value) -> Self {
+        self.output = Some(output.to_string());
+        self
+    }
+
+    /// Anything more: a JSON object.
+    #[must_use]
+    pub fn metadata(mut self, metadata: &Value) -> Self {
+        self.metadata = Some(metadata.to_string());
+        self
+    }
+
+    /// The part of the dataset it belongs to, such as `train`.
+    #[must_use]
+    pub fn split(mut self, split: impl Into<String>) -> Self {
+        self.split = Some(split.into());
+        self
+    }
+
+    fn check(&self) -> Result<(), String> {
+        check_object("the input", Some(&self.input))?;
+        check_object("the output", self.output.as_deref())?;
+        check_object("the metadata", self.metadata.as_deref())?;
+        if self.key.as_deref().is_some_and(str::is_empty) {
+            return Err("its key is empty; leave it out where there is none".to_owned());
+        }
+        match &self.split {
+            Some(split) if split.trim() != split || split.is_empty() => Err(format!(
+                "`{split}` is no name of a split: it is empty or has white space around it"
+            )),
+            _ => Ok(()),
+        }
+    }
+}
+
+impl DatasetRef {
+    /// The dataset of this name.
+    pub fn name(name: impl Into<String>) -> Self {
+        Self::Name(name.into())
+    }
+
+    /// The dataset of this id.
+    pub fn id(id: impl Into<String>) -> Self {
+        Self::Id(id.into())
+    }
+
+    pub(super) fn check(&self) -> Result<(), String> {
+        match self {
+            Self::Id(id) => check_id("dataset", id),
+            Self::Name(name) => check_name("dataset", name),
+        }
+    }
+}
+
+/// Every record, and that no key comes twice: the second would replace the first.
+pub(super) fn check_records(records: &[NewRecord]) -> Result<(), String> {
+    let mut keys = BTreeSet::new();
+    for (place, record) in records.iter().enumerate() {
+        record
+            .check()
+            .map_err(|why| format!("record {place}: {why}"))?;
+        if let Some(key) = &record.key
+            && !keys.insert(key)
+        {
+            return Err(format!("record {place}: the key `{key}` comes twice"));
+        }
+    }
+    Ok(())
+}
+
+pub(super) fn check_name(what: &str, name: &str) -> Result<(), String> {
+    if name.trim().is_empty() {
+        return Err(format!("the name of the {what} is empty"));
+    }
+    Ok(())
+}
+
+pub(super) fn check_id(what: &str, id: &str) -> Result<(), String> {
+    if id.is_empty() {
+        return Err(format!("the id of the {what} is empty"));
+    }
+    Ok(())
+}
+
+/// That a JSON text, where there is one, is an object.
+pub(super) fn check_object(what: &str, json: Option<&str>) -> Result<(), String> {
+    let Some(json) = json else {
+        return Ok(());
+    };
+    serde_json::from_str::<BTreeMap<String, serde::de::IgnoredAny>>(json)
+        .map(|_| ())
+        .map_err(|error| format!("{what} must be a JSON object: {error}"))
+}
+
+/// An attribute as a JSON object: as it is, or below `name`.
+fn object_of(name: &str, value: &AttributeValue) -> Value {
+    let value = match value {
+        AttributeValue::Text(text) => match serde_json::from_str(text) {
+            Ok(object @ Value::Object(_)) => object,
+            _ => Value::String(text.clone()),
+        },
+        other => json_of(other),
+    };
+    match value {
+        object @ Value::Object(_) => object,
+        other => json!({ name: other }),
+    }
+}
+
+fn json_of(value: &AttributeValue) -> Value {
+    match value {
+        AttributeValue::Text(text) => json!(text),
+        AttributeValue::Boolean(boolean) => json!(boolean),
+        AttributeValue::Integer(integer) => json!(integer),
+        AttributeValue::Number(number) => json!(number),
+        AttributeValue::Json(text) => {
+            serde_json::from_str(text).unwrap_or_else(|_| Value::String(text.clone()))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::indexing_slicing)]
+
+    use super::*;
+    use crate::contract::{Attribute, StatusCode};
+
+    fn span(attributes: &[(&str, AttributeValue)]) -> Span {
+        Span {
+            trace_id: "0bc0".repeat(8),
+            span_id: "ab88".repeat(4),
+            parent_id: None,
+            name: "answer".to_owned(),
+            kind: "LLM".to_owned(),
+            status: StatusCode::Ok,
+            status_message: String::new(),
+            start_time: 1,
+            end_time: 2,
+            attributes: attributes
+                .iter()
+                .map(|(key, value)| Attribute {
+                    key: (*key).to_owned(),
+                    value: value.clone(),
+                })
+                .collect(),
+            events: Vec::new(),
+            links: Vec::new(),
+            resource: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn a_span_becomes_a_record_with_everything_it_says() {
+        let text = |text: &str| AttributeValue::Text(text.to_owned());
+        let record = NewRecord::from_span(&span(&[
+            ("input.value", text(r#"{"query":"owls"}"#)),
+            ("output.value", text("[1]")),
+            ("llm.token_count.total", AttributeValue::Integer(7)),
+            ("tags", AttributeValue::Json(r#"["a"]"#.to_owned())),
+        ]));
+        assert_eq!(record.input, r#"{"query":"owls"}"#);
+        assert_eq!(record.output.as_deref(), Some(r#"{"output":"[1]"}"#));
+        let metadata: Value = serde_json::from_str(record.metadata.as_deref().unwrap()).unwrap();
+        assert_eq!(metadata["span_id"], "ab88".repeat(4));
+        assert_eq!(metadata["attributes"]["llm.token_count.total"], 7);
+        assert_eq!(metadata["attributes"]["tags"], json!(["a"]));
+        assert!(metadata["attributes"].get("input.value").is_none());
+
+        let bare = NewRecord::from_span(&span(&[]));
+        assert_eq!((bare.input.as_str(), bare.output), ("{}", None));
+    }
+
+    #[test]
+    fn what_cannot_be_written_is_refused_with_the_place_and_the_reason() {
+        let good = NewRecord::new(&json!({ "q": 1 }));
+        for (bad, reason) in [
+            (NewRecord::new(&json!([1])), "record 1: the input must be a JSON object"),
+            (good.clone().output(&json!("x")), "the output must"),
+            (good.clone().key(""), "its key is empty"),
+            (good.clone().split(" train"), "no name of a split"),
+        ] {
+            let why = check_records(&[good.clone(), bad]).unwrap_err();
+            assert!(why.contains(reason), "{why}");
+        }
+        let twice = [good.clone().key("a"), good.key("a")];
+        assert!(check_records(&twice).unwrap_err().contains("comes twice"));
+        assert!(NewDataset::new(" ").check().is_err());
+        assert!(NewDataset::new("d").metadata(&json!(1)).check().is_err());
+    }
+}
