@@ -6,6 +6,7 @@
 //! arguments are checked, pages are fetched until the answer is whole, filters are
 //! exact, long lists are cut to what the backend takes.
 
+mod analytics;
 mod annotations;
 mod cache;
 mod comparison;
@@ -23,9 +24,11 @@ mod record_pages;
 mod run_pages;
 mod scope;
 mod sessions;
+mod statistics;
 mod traces;
 mod window;
 
+pub use analytics::{AnalyticsStore, TraceStatistics};
 pub use annotations::AnnotationStore;
 pub use cache::{ReadCache, ReadCacheStats};
 pub use comparison::{Compared, ComparedValue, Comparison, Measured};
@@ -164,6 +167,12 @@ impl Provider {
     #[must_use]
     pub fn experiments(&self) -> ExperimentStore<'_> {
         ExperimentStore::new(self)
+    }
+
+    /// Numbers over many spans.
+    #[must_use]
+    pub fn analytics(&self) -> AnalyticsStore<'_> {
+        AnalyticsStore::new(self)
     }
 
     /// Projects.
@@ -422,6 +431,11 @@ mod tests {
         });
         spawnable(provider.traces().get_span("p", span));
         spawnable(provider.annotations().add_annotation("p", note));
+        spawnable(
+            provider
+                .analytics()
+                .get_trace_statistics("p", TimeWindow::all()),
+        );
         spawnable(provider.projects().list_projects());
         spawnable(provider.sessions().get_session_traces("p", "s"));
     }

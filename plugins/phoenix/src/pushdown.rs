@@ -1,4 +1,5 @@
-//! Which predicates Phoenix applies itself.
+//! Which predicates Phoenix applies itself over REST; `condition` says it of its query
+//! endpoint.
 //!
 //! A predicate is handed down only where Phoenix cannot leave out a span that fits: the host
 //! would never see it again. It counts as applied where Phoenix lets no other through.
@@ -10,7 +11,7 @@ use crate::bindings::trace_store::{Condition, Field, Predicate, SpanQuery};
 
 /// The kinds that every Phoenix of version 20 knows; it refuses others. Left out is
 /// `UNKNOWN`, under which it also files kinds it does not know.
-const KINDS: [&str; 9] = [
+pub(crate) const KINDS: [&str; 9] = [
     "LLM",
     "CHAIN",
     "TOOL",
@@ -22,8 +23,11 @@ const KINDS: [&str; 9] = [
     "EVALUATOR",
 ];
 
-/// The longest text that is handed down, in bytes; an address has an end.
-const LONGEST_TEXT: usize = 1_024;
+/// The statuses.
+pub(crate) const STATUSES: [&str; 3] = ["UNSET", "OK", "ERROR"];
+
+/// The longest texts that are handed down, in bytes; an address has an end.
+pub(crate) const LONGEST_TEXT: usize = 1_024;
 
 /// What a request for spans asks for.
 #[derive(Debug, PartialEq)]
@@ -32,10 +36,17 @@ pub(crate) struct Plan {
     pub(crate) parameters: Vec<(&'static str, String)>,
     /// The places of the predicates that Phoenix applies in full.
     pub(crate) applied: Vec<u32>,
-    /// Spans that began at or after this time.
-    start: u64,
-    /// Spans that began before this time.
-    end: u64,
+    /// When spans began.
+    pub(crate) window: Window,
+}
+
+/// When spans began, in nanoseconds since the epoch.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct Window {
+    /// At or after this time.
+    pub(crate) start: u64,
+    /// Before this time.
+    pub(crate) end: u64,
 }
 
 impl Plan {
@@ -44,8 +55,7 @@ impl Plan {
         let mut plan = Self {
             parameters: Vec::new(),
             applied: Vec::new(),
-            start: query.window.start,
-            end: query.window.end,
+            window: Window::of(query),
         };
         if query.roots_only {
             plan.parameters.push(("parent_id", "null".to_owned()));
@@ -55,21 +65,18 @@ impl Plan {
                 plan.applied.push(place);
             }
         }
-        // Phoenix keeps microseconds: a span is inside the window exactly if it is inside the
-        // window with both ends rounded up.
-        for (key, instant) in [("start_time", plan.start), ("end_time", plan.end)] {
-            let instant = time::format(time::ceil_to(1_000, instant));
-            plan.parameters.push((key, instant));
-        }
         plan
     }
 
     /// Take a predicate in, if Phoenix can apply it exactly.
     fn take(&mut self, predicate: &Predicate) -> bool {
         match (&predicate.field, &predicate.condition) {
-            (Field::StartTime, condition) => self.narrow(condition),
-            (Field::ParentId, Condition::Absent) => self.parameter("parent_id", "null"),
-            (field, Condition::Equal(AttributeValue::Text(text))) => self.equal_text(field, text),
+            (Field::StartTime, condition) => self.window.narrow(condition),
+            (Field::ParentId, Condition::Absent) => self.parameter("parent_id", &["null"]),
+            (field, Condition::Equal(AttributeValue::Text(text))) => self.one_of(field, &[text]),
+            (field, Condition::OneOf(values)) => {
+                texts(values).is_some_and(|texts| self.one_of(field, &texts))
+            }
             (Field::Attribute(key), Condition::Equal(AttributeValue::Integer(number))) => {
                 self.equal_number(key, *number)
             }
@@ -77,26 +84,35 @@ impl Plan {
         }
     }
 
-    fn equal_text(&mut self, field: &Field, text: &str) -> bool {
-        if text.is_empty() || text.len() > LONGEST_TEXT || text.contains('\0') {
+    fn one_of(&mut self, field: &Field, texts: &[&str]) -> bool {
+        let bytes: usize = texts.iter().map(|text| text.len()).sum();
+        let known = |words: &[&str]| texts.iter().all(|text| words.contains(text));
+        if bytes > LONGEST_TEXT
+            || texts
+                .iter()
+                .any(|text| text.is_empty() || text.contains('\0'))
+        {
             return false;
         }
         match field {
-            Field::TraceId => self.parameter("trace_id", text),
-            Field::SpanId => self.parameter("span_id", text),
-            // The text that stands for no parent is no id.
-            Field::ParentId if text != "null" => self.parameter("parent_id", text),
-            Field::Name => self.parameter("name", text),
-            Field::Kind if KINDS.contains(&text) => self.parameter("span_kind", text),
-            Field::Status if matches!(text, "UNSET" | "OK" | "ERROR") => {
-                self.parameter("status_code", text)
+            Field::TraceId => self.parameter("trace_id", texts),
+            Field::SpanId => self.parameter("span_id", texts),
+            // Phoenix takes one parent, and `null` stands for none.
+            Field::ParentId if texts.len() == 1 && texts != ["null"] => {
+                self.parameter("parent_id", texts)
             }
-            Field::Attribute(key) if is_plain(key) && text.bytes().all(is_printable) => {
-                // Quoted, so that `"5"` is no number.
-                let text = serde_json::Value::from(text);
-                self.parameters.push(("attribute", format!("{key}:{text}")));
-                true
-            }
+            Field::Name => self.parameter("name", texts),
+            Field::Kind if known(&KINDS) => self.parameter("span_kind", texts),
+            Field::Status if known(&STATUSES) => self.parameter("status_code", texts),
+            Field::Attribute(key) => match texts {
+                [text] if is_plain(key) && text.bytes().all(is_printable) => {
+                    // Quoted, so that `"5"` is no number.
+                    let text = serde_json::Value::from(*text);
+                    self.parameters.push(("attribute", format!("{key}:{text}")));
+                    true
+                }
+                _ => false,
+            },
             _ => false,
         }
     }
@@ -112,20 +128,42 @@ impl Plan {
         fits
     }
 
-    /// A parameter that Phoenix takes once. Given twice it would mean either value, so the
-    /// second predicate on the same field is left to the host.
-    fn parameter(&mut self, key: &'static str, value: &str) -> bool {
-        match self.parameters.iter().find(|(taken, _)| *taken == key) {
-            Some((_, taken)) => taken == value,
-            None => {
-                self.parameters.push((key, value.to_owned()));
-                true
-            }
+    /// A parameter that a span fits with any of its values. A second predicate on the same
+    /// field would add values instead of taking some away, so it is left to the host.
+    fn parameter(&mut self, key: &'static str, values: &[&str]) -> bool {
+        let taken: Vec<&str> = self
+            .parameters
+            .iter()
+            .filter(|(taken, _)| *taken == key)
+            .map(|(_, value)| value.as_str())
+            .collect();
+        if !taken.is_empty() {
+            return taken == values;
+        }
+        let parameters = values.iter().map(|value| (key, (*value).to_owned()));
+        self.parameters.extend(parameters);
+        true
+    }
+}
+
+impl Window {
+    /// Where the spans of `query` began.
+    pub(crate) fn of(query: &SpanQuery) -> Self {
+        Self {
+            start: query.window.start,
+            end: query.window.end,
         }
     }
 
+    /// The same in microseconds, which Phoenix keeps: a span is inside exactly if it is inside
+    /// with both ends rounded up.
+    pub(crate) fn microseconds(self) -> (u64, u64) {
+        let round = |instant| time::ceil_to(1_000, instant) / 1_000;
+        (round(self.start), round(self.end))
+    }
+
     /// Narrow the window by a condition on the start.
-    fn narrow(&mut self, condition: &Condition) -> bool {
+    pub(crate) fn narrow(&mut self, condition: &Condition) -> bool {
         let (Condition::Equal(value)
         | Condition::Less(value)
         | Condition::LessOrEqual(value)
@@ -151,6 +189,15 @@ impl Plan {
         self.end = self.end.min(end);
         true
     }
+}
+
+/// The values as texts, if all of them are.
+pub(crate) fn texts(values: &[AttributeValue]) -> Option<Vec<&str>> {
+    let texts = values.iter().map(|value| match value {
+        AttributeValue::Text(text) => Some(text.as_str()),
+        _ => None,
+    });
+    texts.collect()
 }
 
 /// Whether Phoenix finds an attribute by this key wherever a span has it. It nests keys at
@@ -210,14 +257,7 @@ mod tests {
     #[test]
     fn the_window_is_rounded_up_to_what_phoenix_keeps() {
         let plan = plan(vec![], false);
-        assert_eq!(
-            parameter(&plan, "start_time"),
-            Some("1970-01-01T00:00:00.000001Z")
-        );
-        assert_eq!(
-            parameter(&plan, "end_time"),
-            Some("1970-01-01T00:00:00.002Z")
-        );
+        assert_eq!(plan.window.microseconds(), (1, 2_000));
     }
 
     #[test]
@@ -232,14 +272,14 @@ mod tests {
         ] {
             let case = format!("{condition:?}");
             let plan = plan(vec![is(Field::StartTime, condition)], false);
-            assert_eq!((plan.start, plan.end), (start, end), "{case}");
+            assert_eq!((plan.window.start, plan.window.end), (start, end), "{case}");
             assert_eq!(plan.applied, [0]);
         }
         let before_all = is(
             Field::StartTime,
             Condition::Less(AttributeValue::Integer(-5)),
         );
-        assert_eq!(plan(vec![before_all], false).end, 0);
+        assert_eq!(plan(vec![before_all], false).window.end, 0);
     }
 
     #[test]
@@ -304,7 +344,7 @@ mod tests {
             if let Some((key, value)) = expected {
                 assert_eq!(parameter(&plan, key), Some(value), "{case}");
             } else {
-                assert_eq!(plan.parameters.len(), 2, "{case}");
+                assert!(plan.parameters.is_empty(), "{case}");
             }
         }
     }

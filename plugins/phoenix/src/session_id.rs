@@ -3,6 +3,8 @@
 //! Roost is stored as `{project}:{id}` and that prefix is taken off wherever one is read.
 //! Sessions that others wrote have none and keep their id.
 
+use roost_provider::types::{Attribute, AttributeValue};
+
 /// The attribute by which a span belongs to a session.
 pub(crate) const ATTRIBUTE: &str = "session.id";
 
@@ -18,6 +20,17 @@ pub(crate) fn given<'s>(project: &str, stored: &'s str) -> &'s str {
         .and_then(|rest| rest.strip_prefix(':'))
         .filter(|id| !id.is_empty())
         .unwrap_or(stored)
+}
+
+/// Put the id back as it was given where it is among `attributes`.
+pub(crate) fn restore(project: &str, attributes: &mut [Attribute]) {
+    for attribute in attributes {
+        if let (ATTRIBUTE, AttributeValue::Text(id)) =
+            (attribute.key.as_str(), &mut attribute.value)
+        {
+            *id = given(project, id).to_owned();
+        }
+    }
 }
 
 /// Under which ids a session may be stored, the likeliest first: by Roost, and, where it

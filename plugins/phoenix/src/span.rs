@@ -54,6 +54,9 @@ enum Status {
     Unset,
 }
 
+/// The attribute that holds the kind. REST leaves it out of the attributes.
+pub(crate) const KIND: &str = "openinference.span.kind";
+
 /// How spans are to be decoded.
 pub(crate) struct Decoder<'q> {
     /// The project they are in, for the ids of sessions.
@@ -84,7 +87,7 @@ impl Decoder<'_> {
                 .filter(|id| !id.is_empty())
                 .map(Cow::into_owned),
             name: record.name,
-            kind: kind(record.span_kind),
+            kind: kind(record.span_kind.into_owned()),
             status: match record.status_code {
                 Status::Ok => StatusCode::Ok,
                 Status::Error => StatusCode::Error,
@@ -107,20 +110,13 @@ impl Decoder<'_> {
         wanted: Option<&[String]>,
     ) -> serde_json::Result<Vec<Attribute>> {
         let mut attributes = attributes(json, wanted)?;
-        for attribute in &mut attributes {
-            if let (session_id::ATTRIBUTE, AttributeValue::Text(id)) =
-                (attribute.key.as_str(), &mut attribute.value)
-            {
-                *id = session_id::given(self.project, id).to_owned();
-            }
-        }
+        session_id::restore(self.project, &mut attributes);
         Ok(attributes)
     }
 }
 
 /// Phoenix hands out the kind as it was sent and compares it in upper case.
-fn kind(kind: Cow<'_, str>) -> String {
-    let mut kind = kind.into_owned();
+pub(crate) fn kind(mut kind: String) -> String {
     if kind.is_empty() {
         kind.push_str("UNKNOWN");
     }

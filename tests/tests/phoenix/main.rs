@@ -4,6 +4,7 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
 
+mod analytics;
 mod annotations;
 mod auth;
 mod cache;
@@ -13,10 +14,12 @@ mod limits;
 mod manager;
 mod official_client;
 mod outage;
+mod projection;
 mod projects;
 mod sessions;
 mod spans;
 mod tenants;
+mod written;
 
 use std::time::Duration;
 
