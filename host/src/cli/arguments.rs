@@ -4,7 +4,10 @@ use std::path::PathBuf;
 
 use clap::{Args, ColorChoice, Parser, Subcommand};
 
-use super::{annotate, completions, health, inspect, projects, providers, spans, trace};
+use super::{
+    annotate, annotations, completions, datasets, evaluations, experiments, export, health, inspect, projects, providers, spans, sql,
+    stats, trace,
+};
 
 const AFTER_HELP: &str = "\
 Exit codes:
@@ -59,10 +62,27 @@ pub(super) enum Command {
     Projects(projects::ProjectsArgs),
     /// List spans, newest first
     Spans(spans::SpansArgs),
+    /// Write spans to a file, as Parquet, CSV or JSON Lines
+    Export(export::ExportArgs),
+    /// Count spans, and say how long they took and how often they failed
+    Stats(stats::StatsArgs),
+    /// Ask in SQL
+    Sql(sql::SqlArgs),
     /// Show a trace as a tree, with when each span ran
     Trace(trace::TraceArgs),
     /// Say something about a span, a trace or a session
     Annotate(annotate::AnnotateArgs),
+    /// List what was said of spans, a trace or a session; and delete it
+    Annotations(annotations::AnnotationsArgs),
+    /// Judgements of spans, from files
+    #[command(subcommand)]
+    Evaluations(evaluations::EvaluationsCommand),
+    /// Lists of records to run experiments over
+    #[command(subcommand)]
+    Datasets(datasets::DatasetsCommand),
+    /// Runs of a task, measured and compared
+    #[command(subcommand)]
+    Experiments(experiments::ExperimentsCommand),
     /// Ask the backend of every connection how it is
     Health(health::HealthArgs),
     /// Write completions for a shell

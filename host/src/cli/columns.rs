@@ -1,5 +1,7 @@
 //! `--columns`: which columns of spans are shown or written.
 
+use anyhow::Context as _;
+use arrow::array::RecordBatch;
 use roost::contract::Projection;
 
 /// What every span has, by the names of frames and files.
@@ -66,6 +68,17 @@ pub(super) fn projection(columns: &[String]) -> Projection {
         links: named("links"),
         resource: named("resource"),
     }
+}
+
+/// The frame with these columns alone, in this order; whole where none is named.
+pub(super) fn select(frame: &RecordBatch, columns: &[String]) -> anyhow::Result<RecordBatch> {
+    if columns.is_empty() {
+        return Ok(frame.clone());
+    }
+    let schema = frame.schema();
+    let place = |name: &String| schema.index_of(name).context("a column is missing");
+    let places: Vec<usize> = columns.iter().map(place).collect::<Result<_, _>>()?;
+    Ok(frame.project(&places)?)
 }
 
 #[cfg(test)]

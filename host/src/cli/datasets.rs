@@ -1,19 +1,21 @@
 //! `roost datasets`: named, versioned lists of records to run experiments over.
 
-pub(super) mod append;
-pub(super) mod create;
-pub(super) mod delete;
-pub(super) mod get;
-pub(super) mod list;
-mod reading;
-pub(super) mod versions;
+mod append;
+mod create;
+mod delete;
+mod get;
+mod list;
+pub(super) mod reading;
+mod versions;
 
 use clap::Subcommand;
 use roost::Provider;
-use roost::contract::DatasetRef;
+use roost::contract::{Dataset, DatasetRef};
 
 use super::context::Context;
 use super::exit::{CommandError, Exit};
+use super::terminal::{TITLE, paint};
+use super::{record, text};
 
 #[derive(Debug, Subcommand)]
 pub(super) enum DatasetsCommand {
@@ -56,4 +58,19 @@ pub(super) async fn id(
     let found = datasets.into_iter().find(|one| one.name == *name);
     let missing = || CommandError::NotFound(format!("there is no dataset {name} in {project}"));
     Ok(found.ok_or_else(missing)?.id)
+}
+
+/// Show what a dataset has become.
+fn tell(context: &Context, dataset: &Dataset, written: u64, json: bool) -> anyhow::Result<()> {
+    if json {
+        let record = record::Dataset::from(dataset);
+        return context.terminal.print(&record::lines([record])?);
+    }
+    let name = paint(TITLE, &text::one_line(&dataset.name));
+    let written = text::count(usize::try_from(written).unwrap_or(usize::MAX), "record");
+    let id = text::one_line(&dataset.id);
+    let version = dataset.version.as_deref().unwrap_or("-");
+    let version = text::one_line(version);
+    let told = format!("{name}: {written} written\n  id       {id}\n  version  {version}\n");
+    context.terminal.print(&told)
 }

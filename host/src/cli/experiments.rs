@@ -1,13 +1,13 @@
 //! `roost experiments`: runs of a task over a dataset, measured and compared.
 
-pub(super) mod compare;
-pub(super) mod create;
-pub(super) mod delete;
-pub(super) mod finish;
-pub(super) mod list;
-pub(super) mod log;
+mod compare;
+mod create;
+mod delete;
+mod finish;
+mod list;
+mod log;
 mod run_line;
-pub(super) mod show;
+mod show;
 
 use clap::Subcommand;
 

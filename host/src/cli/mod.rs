@@ -7,26 +7,44 @@
 //! ([`exit`]).
 
 mod annotate;
+mod annotations;
+mod annotator;
 mod arguments;
+mod columns;
 mod completions;
+mod confirm;
 mod context;
+mod datasets;
+mod destination;
+mod evaluations;
 mod exit;
+mod experiments;
+mod export;
+mod frame_table;
 mod health;
 mod inspect;
+mod json_lines;
+mod lines;
 mod logs;
 mod projects;
 mod providers;
 mod record;
 mod scope;
+mod selection;
 mod settings;
 mod spans;
+mod sql;
+mod stats;
 mod table;
 mod terminal;
 mod text;
 mod time;
 mod trace;
 mod tree;
+mod values;
 mod waterfall;
+mod window;
+mod writing;
 
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -96,7 +114,14 @@ async fn command(context: &Context, command: Command) -> anyhow::Result<Exit> {
         Command::Projects(args) => projects::run(context, &args).await,
         Command::Spans(args) => spans::run(context, &args).await,
         Command::Trace(args) => trace::run(context, &args).await,
+        Command::Export(args) => export::run(context, &args).await,
+        Command::Stats(args) => stats::run(context, &args).await,
+        Command::Sql(args) => sql::run(context, args).await,
+        Command::Evaluations(command) => evaluations::run(context, command).await,
+        Command::Datasets(command) => datasets::run(context, command).await,
+        Command::Experiments(command) => experiments::run(context, command).await,
         Command::Annotate(args) => annotate::run(context, args).await,
+        Command::Annotations(args) => annotations::run(context, args).await,
         Command::Health(args) => health::run(context, &args).await,
         Command::Completions(args) => completions::run(context, &args),
     }

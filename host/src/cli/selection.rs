@@ -1,11 +1,12 @@
 //! Which spans a command is about.
 
 use clap::{Args, ValueEnum};
-use roost::contract::{Field, Predicate, StatusCode};
+use roost::contract::{Field, Predicate, StatusCode, TimeWindow};
 use roost::provider::SpanQuery;
 use roost::query::Filter;
 
 use super::exit::CommandError;
+use super::time::DAY;
 use super::window::WindowArgs;
 
 /// What `--help` says of filters.
@@ -61,7 +62,15 @@ impl SelectionArgs {
 
     /// The question for these spans, all of them.
     pub(super) fn query(&self, project: &str) -> Result<SpanQuery, CommandError> {
-        let window = self.window.window()?;
+        Ok(self.of(project, self.window.window()?))
+    }
+
+    /// As [`query`](Self::query), from a day ago on where nobody says since when.
+    pub(super) fn of_the_last_day(&self, project: &str) -> Result<SpanQuery, CommandError> {
+        Ok(self.of(project, self.window.since_or(DAY)?))
+    }
+
+    fn of(&self, project: &str, window: TimeWindow) -> SpanQuery {
         let mut query = SpanQuery::new(project, window).limit(usize::MAX);
         if let Some(status) = self.status {
             let status = StatusCode::from(status).as_str();
@@ -76,7 +85,7 @@ impl SelectionArgs {
         for filter in &self.filter {
             query = query.matching(filter);
         }
-        Ok(query)
+        query
     }
 }
 
@@ -85,7 +94,6 @@ mod tests {
     #![allow(clippy::unwrap_used)]
 
     use clap::Parser;
-    use roost::contract::TimeWindow;
 
     use super::*;
 

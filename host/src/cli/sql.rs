@@ -12,7 +12,7 @@ use super::exit::{CommandError, Exit};
 use super::lines;
 use super::scope::{Scope, ScopeArgs};
 use super::window::{INSTANTS, WindowArgs};
-use super::writing::{FormatArgs, Rows};
+use super::writing::{Format, FormatArgs, Rows};
 
 const AFTER_HELP: &str = "\
 There is one table, spans, with a row for each span of the project. An attribute is
@@ -55,7 +55,7 @@ pub(super) async fn run(context: &Context, args: SqlArgs) -> anyhow::Result<Exit
         deadline: args.timeout.unwrap_or(usual.deadline),
         ..usual
     };
-    let rows = Rows::begin(context, &args.format)?;
+    args.format.format(Format::Table)?;
     let telemetry = context.telemetry().await?;
     let Scope { provider, project } = args.scope.open(&telemetry)?;
     let traces = provider.traces();
@@ -63,13 +63,14 @@ pub(super) async fn run(context: &Context, args: SqlArgs) -> anyhow::Result<Exit
         let mut answer = traces
             .sql_with(&project, window, &statement, options)
             .await?;
-        let mut rows = rows.with_schema(answer.schema())?;
+        let width = context.terminal.width;
+        let mut rows = Rows::begin(&args.format, answer.schema(), width)?;
         while let Some(batch) = answer.next().await? {
-            rows.write(batch).await?;
+            rows.write(batch)?;
         }
-        rows.finish().await
+        rows.finish()
     };
-    asking.await?;
+    context.terminal.waiting("asking", asking).await?;
     Ok(Exit::Fine)
 }
 

@@ -82,7 +82,7 @@ pub(super) async fn run(context: &Context, args: &StatsArgs) -> anyhow::Result<E
         let measuring = async { analytics.get_trace_statistics(&project, window).await };
         let statistics = context.terminal.waiting(what, measuring).await?;
         context.terminal.print(&if args.output.json {
-            record::lines([Statistics::from(&statistics)])?
+            record::lines([statistics])?
         } else {
             render(&statistics)
         })?;
@@ -113,30 +113,6 @@ pub(super) async fn run(context: &Context, args: &StatsArgs) -> anyhow::Result<E
         context.terminal.print(&table.render(context.terminal.width))?;
     }
     Ok(Exit::Fine)
-}
-
-/// The statistics of a project as `--json` shows them.
-#[derive(Debug, Serialize)]
-struct Statistics {
-    count: u64,
-    mean_latency_ms: Option<f64>,
-    p50_latency_ms: Option<f64>,
-    p95_latency_ms: Option<f64>,
-    p99_latency_ms: Option<f64>,
-    error_rate: Option<f64>,
-}
-
-impl From<&TraceStatistics> for Statistics {
-    fn from(statistics: &TraceStatistics) -> Self {
-        Self {
-            count: statistics.count,
-            mean_latency_ms: statistics.mean_latency_ms,
-            p50_latency_ms: statistics.p50_latency_ms,
-            p95_latency_ms: statistics.p95_latency_ms,
-            p99_latency_ms: statistics.p99_latency_ms,
-            error_rate: statistics.error_rate,
-        }
-    }
 }
 
 fn render(statistics: &TraceStatistics) -> String {

@@ -23,6 +23,9 @@ pub(super) enum Moment {
     At(Timestamp),
 }
 
+/// A day ago.
+pub(super) const DAY: Moment = Moment::Ago(Span::new().days(1));
+
 impl FromStr for Moment {
     type Err = String;
 

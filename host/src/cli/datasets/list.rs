@@ -60,7 +60,7 @@ fn render(datasets: &[Dataset], width: Option<usize>) -> String {
             count.as_deref().unwrap_or("-").into(),
             changed.map_or_else(|| "-".to_owned(), time::readable).into(),
             dataset.id.as_str().into(),
-            dataset.version.as_str().into(),
+            dataset.version.as_deref().unwrap_or("-").into(),
             dataset.description.as_str().into(),
         ]);
     }
@@ -80,7 +80,7 @@ mod tests {
             name: "questions of the last quarter".to_owned(),
             description: "from support".to_owned(),
             metadata: None,
-            version: "RGF0YXNldFZlcnNpb246MQ==".to_owned(),
+            version: Some("RGF0YXNldFZlcnNpb246MQ==".to_owned()),
             record_count: Some(1200),
             created_at: Some(0),
             updated_at: None,
