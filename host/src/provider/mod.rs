@@ -371,7 +371,11 @@ impl Provider {
     }
 
     /// Refuse a project that is not in this handle's scope.
-    fn admit(&self, operation: &'static str, project: &str) -> Result<(), ProviderError> {
+    pub(crate) fn admit(
+        &self,
+        operation: &'static str,
+        project: &str,
+    ) -> Result<(), ProviderError> {
         self.scope
             .admit(project)
             .map_err(|kind| self.error(operation, kind))

@@ -33,7 +33,7 @@ impl TimeWindow {
         Self::new(start, LATEST)
     }
 
-    pub(super) fn check(&self) -> Result<(), String> {
+    pub(crate) fn check(&self) -> Result<(), String> {
         if self.start <= self.end {
             return Ok(());
         }

@@ -223,11 +223,7 @@ impl SpanQuery {
             rest,
             ..
         } = &*filter.inner;
-        // A window that is wrong is still to be refused.
-        if self.window.start <= self.window.end {
-            self.window.end = self.window.end.min(window.end);
-            self.window.start = self.window.start.max(window.start).min(self.window.end);
-        }
+        self = self.inside(*window);
         for predicate in predicates {
             self = self.filter(predicate.clone());
         }
@@ -235,6 +231,26 @@ impl SpanQuery {
             Some(rest) => self.filter_with(Arc::clone(rest) as Arc<dyn SpanFilter>),
             None => self,
         }
+    }
+
+    /// Only spans that fit this predicate, which may be said by the window.
+    pub(super) fn narrowed_by(self, predicate: Predicate) -> Self {
+        let mut window = TimeWindow::new(0, u64::MAX);
+        if narrow(&mut window, &predicate) {
+            self.inside(window)
+        } else {
+            self.filter(predicate)
+        }
+    }
+
+    /// Only spans that began inside this window as well.
+    fn inside(mut self, window: TimeWindow) -> Self {
+        // A window that is wrong is still to be refused.
+        if self.window.start <= self.window.end {
+            self.window.end = self.window.end.min(window.end);
+            self.window.start = self.window.start.max(window.start).min(self.window.end);
+        }
+        self
     }
 }
 
@@ -363,3 +379,6 @@ pub(super) fn reason(why: &DataFusionError) -> String {
     }
     text
 }
+
+#[cfg(test)]
+mod tests;

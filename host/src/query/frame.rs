@@ -120,6 +120,16 @@ impl Columns {
         Ok(())
     }
 
+    /// Whether an attribute has a column.
+    pub(super) fn wants(&self, key: &str) -> bool {
+        self.open || self.attributes.contains_key(key)
+    }
+
+    /// What is there beside the standard columns and attributes.
+    pub(super) fn parts(&self) -> &[Column] {
+        &self.parts
+    }
+
     pub(super) fn schema(&self) -> SchemaRef {
         let standard = Column::STANDARD.iter().map(Column::field);
         let attributes = self.attributes.iter().map(|(key, held)| {

@@ -1,20 +1,31 @@
 //! Questions worth asking of spans: Arrow frames, one filter language, SQL and files.
 mod array;
 mod error;
+mod evaluations;
+mod files;
 mod filter;
 mod frame;
 mod ipc;
 mod names;
 mod parse;
 mod pushdown;
+mod records;
 mod rewrite;
 mod schema;
+mod sql;
 mod statement;
+mod table;
 mod value;
 
 pub use error::{FilterError, FrameError, QueryError, SyntaxError};
+pub use evaluations::{annotation_frame, span_targets};
+pub use files::{
+    ExportReport, FileError, FileSource, FileTarget, Format, RecordStream, read_frame, read_records,
+};
 pub use filter::Filter;
 pub use frame::{SpanFrames, span_frame};
+pub use records::{RecordColumns, records_frame, records_from_frame};
+pub use sql::{SqlAnswer, SqlOptions};
 
 #[cfg(test)]
 mod tests {

@@ -91,9 +91,13 @@ pub(super) fn resolve(parts: &[Part]) -> Option<Name> {
     } else {
         joined(parts).to_ascii_lowercase()
     };
-    named(&name)
-        .or_else(|| named(name.strip_prefix("span.").or(name.strip_prefix("spans."))?))
-        .map(Name::Column)
+    if let Some(column) = named(&name) {
+        return Some(Name::Column(column));
+    }
+    // `span.name`: the table's name in the singular.
+    (first.is("span") || first.is("spans"))
+        .then(|| resolve(rest))
+        .flatten()
 }
 
 fn named(name: &str) -> Option<Column> {
@@ -181,7 +185,7 @@ mod tests {
     }
 
     #[test]
-    fn the_names_of_the_seeds_and_of_common_sense_are_known() {
+    fn the_names_that_people_use_are_known() {
         for (name, column) in [
             ("span.status_code", Column::StatusCode),
             ("status.code", Column::StatusCode),

@@ -166,11 +166,19 @@ pub(super) struct Rewriter {
     /// The names of common table expressions in sight.
     pub(super) ctes: Vec<String>,
     /// Whether this is a statement, where subqueries are allowed.
-    pub(super) statement: bool,
+    statement: bool,
     depth: usize,
 }
 
 impl Rewriter {
+    /// For a statement rather than for a filter.
+    pub(super) fn of_statements() -> Self {
+        Self {
+            statement: true,
+            ..Self::default()
+        }
+    }
+
     /// Rewrite an expression of which `want` is known to be wanted.
     pub(super) fn expr(
         &mut self,
