@@ -64,6 +64,8 @@ pub use provider::Provider;
 mod pages {
     #[doc = include_str!("../../docs/embed.md")]
     mod embed {}
+    #[doc = include_str!("../../docs/experiments.md")]
+    mod experiments {}
     #[doc = include_str!("../../docs/hot-reload.md")]
     mod hot_reload {}
     #[doc = include_str!("../../README.md")]

@@ -19,8 +19,8 @@ pub use bindings::exports::roost::telemetry::{
         Version, VersionPage,
     },
     experiment_store::{
-        Experiment, ExperimentPage, ExperimentStatus, Metric, NewEvaluation,
-        NewExperiment, NewRun, Run, RunPage, RunSummary,
+        Experiment, ExperimentPage, ExperimentStatus, Metric, NewEvaluation, NewExperiment, NewRun,
+        Run, RunPage, RunSummary,
     },
     project_store::{Project, ProjectPage, SpanSelection},
     session_store::{Session, SessionPage, SessionTrace, SessionTracePage},

@@ -292,7 +292,10 @@ mod tests {
     fn what_cannot_be_written_is_refused_with_the_place_and_the_reason() {
         let good = NewRecord::new(&json!({ "q": 1 }));
         for (bad, reason) in [
-            (NewRecord::new(&json!([1])), "record 1: the input must be a JSON object"),
+            (
+                NewRecord::new(&json!([1])),
+                "record 1: the input must be a JSON object",
+            ),
             (good.clone().output(&json!("x")), "the output must"),
             (good.clone().key(""), "its key is empty"),
             (good.clone().split(" train"), "no name of a split"),

@@ -54,9 +54,8 @@ impl NewExperiment {
         if let Some(dataset) = &self.dataset {
             check_id("dataset", dataset)?;
         }
-        match &self.dataset_version {
-            Some(version) => check_id("dataset's version", version)?,
-            None => {}
+        if let Some(version) = &self.dataset_version {
+            check_id("dataset's version", version)?;
         }
         if self.dataset.is_none() && self.dataset_version.is_some() {
             return Err("it names a version and no dataset; name the dataset too".to_owned());
@@ -295,11 +294,17 @@ mod tests {
             (NewRun::new(2, 1), "ends before it begins"),
             (run.clone().repetition(0), "count from 1"),
             (run.clone().record(""), "id of the record is empty"),
-            (run.clone().inputs(&json!(1)), "the inputs must be a JSON object"),
+            (
+                run.clone().inputs(&json!(1)),
+                "the inputs must be a JSON object",
+            ),
             (run.clone().failed(" "), "say why"),
             (run.clone().trace("ABC"), "no trace id"),
             (run.clone().metric(Metric::new("loss", f64::NAN)), "finite"),
-            (run.clone().metric(Metric::new("", 1.0)), "name of the metric"),
+            (
+                run.clone().metric(Metric::new("", 1.0)),
+                "name of the metric",
+            ),
         ] {
             let why = bad.check().unwrap_err();
             assert!(why.contains(reason), "{why}");
@@ -315,7 +320,12 @@ mod tests {
         assert!(experiment.check().is_ok());
 
         assert!(NewEvaluation::new("q").check().is_err());
-        assert!(NewEvaluation::new("q").score(f64::INFINITY).check().is_err());
+        assert!(
+            NewEvaluation::new("q")
+                .score(f64::INFINITY)
+                .check()
+                .is_err()
+        );
         assert!(NewEvaluation::new("q").failed("timeout").check().is_ok());
     }
 }

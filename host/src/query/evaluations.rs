@@ -129,8 +129,14 @@ pub fn span_targets(frame: &RecordBatch) -> Result<Vec<Target>, FrameError> {
         .collect()
 }
 
-/// The evaluations of a frame as annotations.
-fn evaluations(
+/// The evaluations of a frame as annotations: what
+/// [`log_evaluations`](AnnotationStore::log_evaluations) writes.
+///
+/// # Errors
+///
+/// [`FrameError::MissingColumn`] without span ids or judgements and [`FrameError::BadRow`] for a
+/// row without them.
+pub fn evaluations_from_frame(
     name: &str,
     frame: &RecordBatch,
     annotator: AnnotatorKind,
@@ -246,7 +252,7 @@ impl AnnotationStore<'_> {
         evaluations: &RecordBatch,
         annotator: AnnotatorKind,
     ) -> Result<Vec<String>, ProviderError> {
-        let annotations = self::evaluations(eval_name, evaluations, annotator)
+        let annotations = evaluations_from_frame(eval_name, evaluations, annotator)
             .map_err(|why| self.provider.invalid(ADD_ANNOTATIONS, why.to_string()))?;
         self.add_annotations_batch(project, &annotations).await
     }
@@ -276,7 +282,7 @@ mod tests {
             ("score", vec![Some("0.5"), None]),
             ("label", vec![None, Some("größer 🦉")]),
         ]);
-        let read = evaluations("relevance", &frame, AnnotatorKind::Llm).unwrap();
+        let read = evaluations_from_frame("relevance", &frame, AnnotatorKind::Llm).unwrap();
         assert_eq!(read[0].target, Target::span("b7ad6b7169203331"));
         assert_eq!((read[0].score, read[0].label.as_deref()), (Some(0.5), None));
         assert_eq!(
@@ -289,7 +295,7 @@ mod tests {
     #[test]
     fn what_is_missing_is_named_with_its_row() {
         let error = |columns| {
-            let error = evaluations("relevance", &frame(columns), AnnotatorKind::Llm);
+            let error = evaluations_from_frame("relevance", &frame(columns), AnnotatorKind::Llm);
             error.unwrap_err().to_string()
         };
         let id = || ("span_id", vec![Some("b7ad6b7169203331")]);

@@ -18,7 +18,7 @@ mod table;
 mod value;
 
 pub use error::{FilterError, FrameError, QueryError, SyntaxError};
-pub use evaluations::{annotation_frame, span_targets};
+pub use evaluations::{annotation_frame, evaluations_from_frame, span_targets};
 pub use files::{
     ExportReport, FileError, FileSource, FileTarget, Format, RecordStream, read_frame, read_records,
 };

@@ -55,10 +55,7 @@ impl Guest for Provider {
     fn delete_dataset(project: String, dataset: DatasetRef) -> Result<()> {
         let phoenix = phoenix()?;
         let found = visible(phoenix, &project, &dataset)?;
-        let answer = phoenix
-            .http
-            .delete(&["v1", "datasets", &found.id])
-            .send()?;
+        let answer = phoenix.http.delete(&["v1", "datasets", &found.id]).send()?;
         if answer.status() == 404 {
             return Err(unknown(&project, &dataset));
         }

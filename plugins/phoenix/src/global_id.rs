@@ -66,7 +66,10 @@ mod tests {
         assert_eq!(row("DatasetVersion", "RGF0YXNldFZlcnNpb246MQ=="), Some(1));
         assert_eq!(format("connection", 999), "Y29ubmVjdGlvbjo5OTk=");
         for number in [0, 7, 10, 12_345, MOST] {
-            assert_eq!(row("Experiment", &format("Experiment", number)), Some(number));
+            assert_eq!(
+                row("Experiment", &format("Experiment", number)),
+                Some(number)
+            );
         }
     }
 

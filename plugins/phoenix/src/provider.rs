@@ -23,7 +23,9 @@ impl Guest for Provider {
         ProviderInfo {
             name: "phoenix".to_owned(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
-            summary: "Arize Phoenix: spans, annotations, projects and sessions.".to_owned(),
+            summary:
+                "Arize Phoenix: spans, annotations, datasets, experiments, projects and sessions."
+                    .to_owned(),
             homepage: "https://github.com/Arize-ai/phoenix".to_owned(),
             config_schema: include_str!("../config.schema.json").to_owned(),
             credentials: vec![Credential {

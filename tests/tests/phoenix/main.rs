@@ -9,6 +9,8 @@ mod annotations;
 mod auth;
 mod cache;
 mod command_line;
+mod datasets;
+mod experiments;
 mod hot_reload;
 mod limits;
 mod manager;
@@ -135,4 +137,19 @@ fn text<'a>(span: &'a Span, key: &str) -> &'a str {
 
 fn names(spans: &[Span]) -> Vec<&str> {
     spans.iter().map(|span| span.name.as_str()).collect()
+}
+
+/// What Phoenix's REST answers to a `GET` of this path: the status, and the body where it is
+/// JSON.
+async fn rest(phoenix: &Phoenix, path: &str) -> Result<(u16, serde_json::Value)> {
+    let client = reqwest::Client::builder()
+        .no_proxy()
+        .timeout(SOON)
+        // After a status of 500 the server closes the connection without saying so.
+        .pool_max_idle_per_host(0)
+        .build()?;
+    let url = format!("{}/{path}", phoenix.http_endpoint());
+    let answer = client.get(url).send().await?;
+    let status = answer.status().as_u16();
+    Ok((status, answer.json().await.unwrap_or_default()))
 }

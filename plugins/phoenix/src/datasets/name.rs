@@ -53,13 +53,11 @@ mod tests {
 
     #[test]
     fn no_two_projects_share_a_name() {
-        let names = [
-            stored("a", "b/c"),
-            stored("a/b", "c"),
-            stored("a%2Fb", "c"),
-        ];
+        let names = [stored("a", "b/c"), stored("a/b", "c"), stored("a%2Fb", "c")];
         assert!(names.iter().all(|name| {
-            let owners = ["a", "a/b", "a%2Fb"].into_iter().filter(|it| is_of(it, name));
+            let owners = ["a", "a/b", "a%2Fb"]
+                .into_iter()
+                .filter(|it| is_of(it, name));
             owners.count() == 1
         }));
     }

@@ -1,15 +1,13 @@
 //! Reading records and versions.
 
-use roost_provider::types::PageRequest;
 use roost_provider::time;
+use roost_provider::types::PageRequest;
 use serde::Deserialize;
 use serde_json::json;
 use serde_json::value::RawValue;
 
 use super::find::{check_version, own, visible};
-use crate::bindings::dataset_store::{
-    DatasetRecord, DatasetRef, RecordPage, Version, VersionPage,
-};
+use crate::bindings::dataset_store::{DatasetRecord, DatasetRef, RecordPage, Version, VersionPage};
 use crate::phoenix::{Page, Phoenix};
 use crate::{Result, cursor, global_id};
 
@@ -261,7 +259,14 @@ mod tests {
         assert_eq!(global_id::row(VERSION, &version), Some(12));
         assert_eq!(after(offset).unwrap(), "Y29ubmVjdGlvbjo5OTk=");
         assert_eq!(after(0), None);
-        for bad in ["", "record:", "record:1", "record:1:-1", "version:1:1", "record:x:1"] {
+        for bad in [
+            "",
+            "record:",
+            "record:1",
+            "record:1:-1",
+            "version:1:1",
+            "record:x:1",
+        ] {
             assert!(place(bad).is_err(), "{bad}");
         }
     }

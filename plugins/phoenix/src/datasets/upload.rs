@@ -90,7 +90,12 @@ pub(crate) fn ensure_hidden(phoenix: &Phoenix, project: &str) -> Result<Record> 
     };
     let stored = name::stored(project, name::HIDDEN);
     let description = "What experiments without a dataset run over. Kept by Roost.";
-    let upload = Upload::new("create", &stored, description, std::slice::from_ref(&record))?;
+    let upload = Upload::new(
+        "create",
+        &stored,
+        description,
+        std::slice::from_ref(&record),
+    )?;
     match upload.send(phoenix, false) {
         // Somebody else was faster.
         Ok(_) | Err(Error::Conflict(_)) => {}

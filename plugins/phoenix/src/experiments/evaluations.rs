@@ -7,10 +7,10 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use super::{details, metrics};
+use crate::Result;
 use crate::bindings::experiment_store::NewEvaluation;
 use crate::metadata::{self, Metadata};
 use crate::phoenix::{MOST, Phoenix};
-use crate::Result;
 
 /// An evaluation as GraphQL has it.
 #[derive(Deserialize)]

@@ -179,7 +179,11 @@ pub(super) fn summaries(
             ));
             variables.insert(format!("e{place}"), json!(id));
         }
-        let document = format!("query ({}) {{ {} }}", parameters.join(", "), nodes.join(" "));
+        let document = format!(
+            "query ({}) {{ {} }}",
+            parameters.join(", "),
+            nodes.join(" ")
+        );
         let data: BTreeMap<String, Node> = phoenix.graphql(&document, variables)?;
         for node in data.into_values() {
             let runs = node

@@ -102,7 +102,9 @@ pub(super) fn check(phoenix: &Phoenix, experiment: &str, run: &str) -> Result<()
     if exists {
         return Ok(());
     }
-    Err(error::not_found(format!("the experiment has no run `{run}`")))
+    Err(error::not_found(format!(
+        "the experiment has no run `{run}`"
+    )))
 }
 
 #[derive(Deserialize)]

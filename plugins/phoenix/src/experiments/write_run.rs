@@ -195,9 +195,8 @@ fn draw() -> u32 {
 /// its metadata, then come its metrics.
 fn complete(phoenix: &Phoenix, id: &str, details: Option<&Details>, run: &NewRun) -> Result<()> {
     let kept = match details {
-        Some(details) => {
-            evaluations::keep(phoenix, id, details::NAME, None, json!(details)).map_err(|it| (0, it))
-        }
+        Some(details) => evaluations::keep(phoenix, id, details::NAME, None, json!(details))
+            .map_err(|it| (0, it)),
         None => Ok(()),
     };
     let written = kept.and_then(|()| match run.metrics.as_slice() {
