@@ -62,6 +62,8 @@ pub use provider::Provider;
 /// The blocks of the pages compile.
 #[cfg(doctest)]
 mod pages {
+    #[doc = include_str!("../../docs/analytics.md")]
+    mod analytics {}
     #[doc = include_str!("../../docs/embed.md")]
     mod embed {}
     #[doc = include_str!("../../docs/experiments.md")]

@@ -13,8 +13,8 @@ use roost::provider::{Provider, SpanQuery};
 use roost_tests::{Phoenix, unique};
 use serde_json::json;
 
-use crate::Service;
 use crate::written::{NOON, span, write};
+use crate::{Service, Settings};
 
 fn all_of(project: &str) -> SpanQuery {
     SpanQuery::new(project, TimeWindow::all()).limit(100_000)
@@ -330,4 +330,78 @@ async fn filters_of_the_query_endpoint_mean_what_they_mean_here() -> Result<()> 
     let keys = &["v", "deep.er.v", "session.id"];
     assert_eq!(told_all(&found, keys), told_all(&fitting, keys));
     Ok(())
+}
+
+/// The key of a viewer may read over REST and not ask the query endpoint.
+#[tokio::test]
+async fn a_viewers_key_reads_columns_as_well() -> Result<()> {
+    let phoenix = Phoenix::shared_with_auth().await?;
+    let connection = format!("secrets.api_key = \"{}\"", phoenix.api_key().await?);
+    let key = viewers_key(phoenix).await?;
+    let tenant = unique("acme");
+    let mut found = Vec::new();
+    for connection in [connection, format!("secrets.api_key = \"{key}\"")] {
+        let settings = Settings {
+            connection: &connection,
+            ..Settings::default()
+        };
+        let service = Service::start(phoenix, settings).await?;
+        if found.is_empty() {
+            let telemetry = &service.telemetry;
+            let span = telemetry.span("work", &tenant).attribute("place", 7);
+            span.in_scope(|_| ());
+            service.delivered().await?;
+            service.spans(&tenant, 1).await?;
+        }
+        let project = service.project(&tenant)?;
+        let query = all_of(&project).project_to(only(&["place"]));
+        found.push(told_all(
+            &read(&service.provider(&tenant)?, &query).await?,
+            &["place"],
+        ));
+    }
+    assert_eq!(found[0].len(), 1);
+    assert_eq!(found[0], found[1]);
+    Ok(())
+}
+
+async fn viewers_key(phoenix: &Phoenix) -> Result<String> {
+    let name = unique("viewer");
+    let (email, password) = (format!("{name}@localhost.example"), "Viewer-of-spans-1");
+    let client = reqwest::Client::builder().no_proxy().build()?;
+    let address = |path: &str| format!("{}{path}", phoenix.http_endpoint());
+    let user = json!({ "email": email, "username": name, "role": "VIEWER",
+        "auth_method": "LOCAL", "password": password });
+    client
+        .post(address("/v1/users"))
+        .bearer_auth(phoenix.admin_key().unwrap_or_default())
+        .json(&json!({ "user": user, "send_welcome_email": false }))
+        .send()
+        .await?
+        .error_for_status()?;
+    let login = client
+        .post(address("/auth/login"))
+        .json(&json!({ "email": email, "password": password }))
+        .send()
+        .await?
+        .error_for_status()?;
+    let cookies: Vec<&str> = login
+        .headers()
+        .get_all("set-cookie")
+        .iter()
+        .filter_map(|cookie| cookie.to_str().ok()?.split(';').next())
+        .collect();
+    let answer: serde_json::Value = client
+        .post(address("/v1/user/api_keys"))
+        .header("cookie", cookies.join("; "))
+        .json(&json!({ "data": { "name": name } }))
+        .send()
+        .await?
+        .error_for_status()?
+        .json()
+        .await?;
+    Ok(answer["data"]["key"]
+        .as_str()
+        .unwrap_or_default()
+        .to_owned())
 }

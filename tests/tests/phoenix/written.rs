@@ -15,7 +15,7 @@ pub(crate) fn span(name: &str, start: u64, latency: u64, attributes: Value) -> V
     json!({
         "name": name,
         "context": { "trace_id": trace_id(), "span_id": span_id() },
-        "span_kind": "CHAIN",
+        "span_kind": attributes.get("openinference.span.kind").unwrap_or(&json!("CHAIN")),
         "start_time": time(start),
         "end_time": time(start + latency),
         "status_code": "OK",
@@ -43,11 +43,16 @@ pub(crate) async fn write(phoenix: &Phoenix, project: &str, spans: &[Value]) -> 
             .await?;
         ensure!(answer.status().is_success(), "{}", answer.text().await?);
     }
+    let ids: Vec<&Value> = spans
+        .iter()
+        .map(|span| &span["context"]["span_id"])
+        .collect();
+    let ids = json!(ids);
     let query = "query ($name: String!, $condition: String!) { getProjectByName(name: $name) {
         recordCount(filterCondition: $condition) } }";
     eventually("the spans are stored", 3 * SOON, async || {
         // Phoenix remembers the answer to a question it has seen.
-        let condition = format!("span_id != '{}'", span_id());
+        let condition = format!("span_id in {ids} and span_id != '{}'", span_id());
         let answer: Value = client
             .post(format!("{}/graphql", phoenix.http_endpoint()))
             .json(&json!({ "query": query, "variables": { "name": project, "condition": condition } }))
@@ -57,7 +62,7 @@ pub(crate) async fn write(phoenix: &Phoenix, project: &str, spans: &[Value]) -> 
             .await?;
         let count = answer.pointer("/data/getProjectByName/recordCount");
         let count = count.and_then(Value::as_u64);
-        ensure!(count >= Some(spans.len() as u64), "{answer}");
+        ensure!(count == Some(spans.len() as u64), "{answer}");
         Ok(())
     })
     .await
