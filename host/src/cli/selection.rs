@@ -6,7 +6,7 @@ use roost::provider::SpanQuery;
 use roost::query::Filter;
 
 use super::exit::CommandError;
-use super::time::DAY;
+use super::time::a_day_ago;
 use super::window::WindowArgs;
 
 /// What `--help` says of filters.
@@ -67,7 +67,7 @@ impl SelectionArgs {
 
     /// As [`query`](Self::query), from a day ago on where nobody says since when.
     pub(super) fn of_the_last_day(&self, project: &str) -> Result<SpanQuery, CommandError> {
-        Ok(self.of(project, self.window.since_or(DAY)?))
+        Ok(self.of(project, self.window.since_or(a_day_ago())?))
     }
 
     fn of(&self, project: &str, window: TimeWindow) -> SpanQuery {

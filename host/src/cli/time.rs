@@ -24,7 +24,9 @@ pub(super) enum Moment {
 }
 
 /// A day ago.
-pub(super) const DAY: Moment = Moment::Ago(Span::new().days(1));
+pub(super) fn a_day_ago() -> Moment {
+    Moment::Ago(Span::new().days(1))
+}
 
 impl FromStr for Moment {
     type Err = String;

@@ -24,7 +24,7 @@ pub(super) type Row = Map<String, Value>;
 ///    as in the first case; the rest is metadata.
 /// 4. Otherwise `expected*`, `output*`, `answer` and `reference` are output, and the rest is input.
 ///
-/// `id` and `split` are always the record's; in the first two cases, columns that are not named
+/// `key`, or `id` without one, and `split` are always the record's; in the first two cases, columns that are not named
 /// there are metadata. What is null is left out.
 ///
 /// ```
@@ -96,11 +96,11 @@ impl RecordColumns {
         match &self.named {
             Some(named) => named.record(row),
             None => {
-                let id = word(row.remove("id"));
+                let (key, id) = (word(row.remove("key")), word(row.remove("id")));
                 let split = word(row.remove("split"));
                 let [input, output, metadata] = parts(row);
                 Ok(NewRecord {
-                    id,
+                    key: key.or(id),
                     split,
                     input: Value::Object(input).to_string(),
                     output: filled(output),
@@ -138,7 +138,7 @@ impl Named {
         let mut take =
             |column: &Option<String>| word(column.as_ref().and_then(|column| row.remove(column)));
         Ok(NewRecord {
-            id: take(&self.id),
+            key: take(&self.id),
             split: take(&self.split),
             input: Value::Object(input).to_string(),
             output: filled(output),
@@ -229,16 +229,17 @@ fn word(value: Option<Value>) -> Option<String> {
     }
 }
 
-/// Records as one batch with the columns `id`, `input`, `output`, `metadata` and `split`; those
-/// in the middle are JSON text. [`records_from_frame`] makes records of it again.
+/// Records as one batch with the columns `id`, `key`, `input`, `output`, `metadata` and `split`;
+/// `input`, `output` and `metadata` are JSON text. [`records_from_frame`] makes records of it again.
 ///
 /// # Errors
 ///
 /// [`FrameError::TooLong`] for more than 2 GiB of text in a column.
 pub fn records_frame(records: &[DatasetRecord]) -> Result<RecordBatch, FrameError> {
     type Read = for<'a> fn(&'a DatasetRecord) -> Option<&'a str>;
-    let columns: [(&str, Read); 5] = [
+    let columns: [(&str, Read); 6] = [
         ("id", |record| Some(&record.id)),
+        ("key", |record| record.key.as_deref()),
         ("input", |record| Some(&record.input)),
         ("output", |record| record.output.as_deref()),
         ("metadata", |record| record.metadata.as_deref()),
@@ -370,7 +371,8 @@ mod tests {
     #[test]
     fn records_go_through_a_frame_unchanged() {
         let record = DatasetRecord {
-            id: "7".to_owned(),
+            id: "opaque".to_owned(),
+            key: Some("7".to_owned()),
             input: json!({"q": "größer 🦉", "n": 0.1}).to_string(),
             output: Some(json!({"a": [1, 2]}).to_string()),
             metadata: None,
@@ -378,7 +380,7 @@ mod tests {
         };
         let frame = records_frame(std::slice::from_ref(&record)).unwrap();
         let read = records_from_frame(&frame, &RecordColumns::default()).unwrap();
-        assert_eq!(read[0].id.as_deref(), Some("7"));
+        assert_eq!(read[0].key.as_deref(), Some("7"));
         assert_eq!(read[0].input, record.input);
         assert_eq!(read[0].output, record.output);
         assert_eq!(read[0].metadata, None);

@@ -14,7 +14,7 @@ use crate::cli::terminal::Counter;
 use crate::cli::values;
 
 const AFTER_HELP: &str = "\
-A record with an id that is there replaces that record.
+A record with a key that is there replaces that record.
 
 Examples:
   roost datasets append qa more.csv --tenant acme --input question --expected answer

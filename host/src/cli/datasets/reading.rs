@@ -11,8 +11,8 @@ use crate::cli::lines::is_standard;
 
 /// What `--help` says of files.
 pub(super) const FILES: &str = "\
-Each row is a record. Unless columns are named, their names tell: input, output, metadata, id and
-split, or input.*, output.* and metadata.*; of exported spans, input and output are theirs;
+Each row is a record. Unless columns are named, their names tell: input, output, metadata, key
+and split, or input.*, output.* and metadata.*; of exported spans, input and output are theirs;
 otherwise expected*, output*, answer and reference are output, and the rest is input.";
 
 /// Records of a file.
@@ -30,9 +30,9 @@ pub(super) struct RecordsArgs {
     /// These columns are metadata
     #[arg(long, value_name = "NAMES", value_delimiter = ',', requires = "input")]
     metadata_columns: Vec<String>,
-    /// This column is the record's id
+    /// This column is the record's key: a record of a key that is there is replaced
     #[arg(long, value_name = "NAME", requires = "input")]
-    id_column: Option<String>,
+    key_column: Option<String>,
     /// This column is the record's split
     #[arg(long, value_name = "NAME", requires = "input")]
     split_column: Option<String>,
@@ -94,8 +94,8 @@ impl RecordsArgs {
         let mut columns = RecordColumns::named(self.input.iter())
             .output(self.expected.iter())
             .metadata(self.metadata_columns.iter());
-        if let Some(id) = &self.id_column {
-            columns = columns.id(id);
+        if let Some(key) = &self.key_column {
+            columns = columns.id(key);
         }
         if let Some(split) = &self.split_column {
             columns = columns.split(split);

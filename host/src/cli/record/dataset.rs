@@ -39,6 +39,7 @@ impl<'a> From<&'a contract::Dataset> for Dataset<'a> {
 #[derive(Debug, Serialize)]
 pub(in crate::cli) struct DatasetRecord<'a> {
     id: &'a str,
+    key: Option<&'a str>,
     input: Value,
     output: Option<Value>,
     metadata: Option<Value>,
@@ -49,6 +50,7 @@ impl<'a> From<&'a contract::DatasetRecord> for DatasetRecord<'a> {
     fn from(record: &'a contract::DatasetRecord) -> Self {
         Self {
             id: &record.id,
+            key: record.key.as_deref(),
             input: json(&record.input),
             output: record.output.as_deref().map(json),
             metadata: record.metadata.as_deref().map(json),
