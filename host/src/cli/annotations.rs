@@ -3,8 +3,8 @@
 mod delete;
 
 use clap::{Args, Subcommand};
-use roost::contract::{Annotation, Span, SpanRef, Target};
 use roost::Provider;
+use roost::contract::{Annotation, Span, SpanRef, Target};
 use roost::query::annotation_frame;
 
 use super::columns::projection;

@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use clap::{Args, ColorChoice, Parser, Subcommand};
 
 use super::{
-    annotate, annotations, completions, datasets, evaluations, experiments, export, health, inspect, projects, providers, spans, sql,
-    stats, trace,
+    annotate, annotations, completions, datasets, evaluations, experiments, export, health,
+    inspect, projects, providers, spans, sql, stats, trace,
 };
 
 const AFTER_HELP: &str = "\

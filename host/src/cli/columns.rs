@@ -100,7 +100,13 @@ mod tests {
 
     #[test]
     fn only_what_is_named_is_read() {
-        let columns = ["name", "events", "attributes.b", "attributes.a", "attributes.b"];
+        let columns = [
+            "name",
+            "events",
+            "attributes.b",
+            "attributes.a",
+            "attributes.b",
+        ];
         let wanted = projection(&columns.map(str::to_owned));
         assert_eq!(wanted.attributes.unwrap(), ["b", "a"]);
         assert!(wanted.events && !wanted.links && !wanted.resource);

@@ -39,7 +39,9 @@ impl Destination {
             let file = OpenOptions::new().write(true).open(path);
             return Ok(Self::new(Box::new(file.with_context(what)?), None));
         }
-        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+        let folder = path
+            .parent()
+            .filter(|folder| !folder.as_os_str().is_empty());
         let (file, name) = named(folder.unwrap_or(Path::new(".")))
             .with_context(what)?
             .into_parts();
@@ -160,7 +162,9 @@ mod tests {
 
     #[test]
     fn a_folder_that_is_not_there_is_named() {
-        let error = Destination::open(Some(Path::new("/nowhere/at/all.csv"))).err().unwrap();
+        let error = Destination::open(Some(Path::new("/nowhere/at/all.csv")))
+            .err()
+            .unwrap();
         assert!(error.to_string().contains("/nowhere/at/all.csv"), "{error}");
     }
 }

@@ -63,7 +63,10 @@ pub(super) async fn run(context: &Context, args: &ExportArgs) -> anyhow::Result<
     let to = args.format.output().map_or_else(String::new, |path| {
         format!(" to {}", text::one_line(&path.display().to_string()))
     });
-    terminal::note(&format!("{spans} written{to}, {}", text::bytes(report.bytes)));
+    terminal::note(&format!(
+        "{spans} written{to}, {}",
+        text::bytes(report.bytes)
+    ));
     Ok(Exit::Fine)
 }
 

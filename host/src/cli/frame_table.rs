@@ -72,7 +72,8 @@ mod tests {
             ("count", Arc::new(counts)),
             ("mean", Arc::new(means)),
         ];
-        RecordBatch::try_from_iter_with_nullable(columns.map(|(name, it)| (name, it, true))).unwrap()
+        RecordBatch::try_from_iter_with_nullable(columns.map(|(name, it)| (name, it, true)))
+            .unwrap()
     }
 
     #[test]

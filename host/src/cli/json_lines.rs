@@ -103,14 +103,17 @@ impl<W: Write> State<W> {
     fn object(&mut self, object: &Map<String, Value>) -> io::Result<()> {
         let mut before: &[u8] = b"{";
         for key in &self.keys {
-            let Some(value) = object.get(key) else { continue };
+            let Some(value) = object.get(key) else {
+                continue;
+            };
             self.out.write_all(before)?;
             serde_json::to_writer(&mut self.out, key)?;
             self.out.write_all(b":")?;
             serde_json::to_writer(&mut self.out, value)?;
             before = b",";
         }
-        self.out.write_all(if before == b"{" { b"{}" } else { b"}" })
+        self.out
+            .write_all(if before == b"{" { b"{}" } else { b"}" })
     }
 }
 

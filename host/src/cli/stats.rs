@@ -103,21 +103,27 @@ pub(super) async fn run(context: &Context, args: &StatsArgs) -> anyhow::Result<E
     let points = context.terminal.waiting(what, measuring).await?;
     let rows = rows(&points);
     if args.output.json {
-        let shown = rows.iter().map(|(place, values)| Shown::new(args, place, values));
+        let shown = rows
+            .iter()
+            .map(|(place, values)| Shown::new(args, place, values));
         context.terminal.print(&record::lines(shown)?)?;
     } else if rows.is_empty() {
         let project = text::one_line(&query.project);
         terminal::note(&format!("no such span in {project}"));
     } else {
         let table = table(args, &metrics, &rows);
-        context.terminal.print(&table.render(context.terminal.width))?;
+        context
+            .terminal
+            .print(&table.render(context.terminal.width))?;
     }
     Ok(Exit::Fine)
 }
 
 fn render(statistics: &TraceStatistics) -> String {
     let latency = |value: Option<f64>| value.map_or_else(|| "-".to_owned(), milliseconds);
-    let rate = statistics.error_rate.map_or_else(|| "-".to_owned(), percent);
+    let rate = statistics
+        .error_rate
+        .map_or_else(|| "-".to_owned(), percent);
     let lines = [
         ("spans", text::thousands(statistics.count)),
         ("mean", latency(statistics.mean_latency_ms)),
@@ -160,17 +166,32 @@ fn table(
     if args.bucket.is_some() {
         columns.push(Column::whole("FROM (UTC)"));
     }
-    let groups = args.by.iter().map(|key| Column::cut(key_name(key).to_uppercase()));
+    let groups = args
+        .by
+        .iter()
+        .map(|key| Column::cut(key_name(key).to_uppercase()));
     columns.extend(groups);
-    columns.extend(metrics.iter().map(|metric| Column::whole(metric.title()).right()));
+    columns.extend(
+        metrics
+            .iter()
+            .map(|metric| Column::whole(metric.title()).right()),
+    );
     let mut table = Table::new(columns);
     for ((time, group), values) in rows {
         let mut row: Vec<Cell> = Vec::new();
         if args.bucket.is_some() {
             row.push(time::readable(*time).into());
         }
-        row.extend(group.iter().map(|name| Cell::from(name.as_deref().unwrap_or("-"))));
-        row.extend(metrics.iter().map(|metric| metric.cell(value(values, *metric))));
+        row.extend(
+            group
+                .iter()
+                .map(|name| Cell::from(name.as_deref().unwrap_or("-"))),
+        );
+        row.extend(
+            metrics
+                .iter()
+                .map(|metric| metric.cell(value(values, *metric))),
+        );
         table.push(row);
     }
     table
@@ -191,7 +212,10 @@ impl<'a> Shown<'a> {
         Self {
             time: time::rfc3339(*time),
             group: keys.zip(group.iter().map(Option::as_deref)).collect(),
-            values: values.iter().map(|(metric, value)| (metric.key(), *value)).collect(),
+            values: values
+                .iter()
+                .map(|(metric, value)| (metric.key(), *value))
+                .collect(),
         }
     }
 }
@@ -290,7 +314,9 @@ impl Metric {
     }
 
     fn cell(self, value: Option<f64>) -> Cell {
-        let Some(value) = value else { return "-".into() };
+        let Some(value) = value else {
+            return "-".into();
+        };
         match self {
             Self::LatencyMean | Self::LatencyP50 | Self::LatencyP95 | Self::LatencyP99 => {
                 milliseconds(value).into()

@@ -132,7 +132,12 @@ mod tests {
 
     #[test]
     fn large_numbers_are_readable() {
-        for (number, shown) in [(0, "0"), (999, "999"), (1000, "1,000"), (1_234_567, "1,234,567")] {
+        for (number, shown) in [
+            (0, "0"),
+            (999, "999"),
+            (1000, "1,000"),
+            (1_234_567, "1,234,567"),
+        ] {
             assert_eq!(thousands(number), shown);
         }
         for (value, shown) in [

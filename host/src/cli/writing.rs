@@ -68,7 +68,9 @@ impl FormatArgs {
 
     /// The format that is wanted, or `usual` where nothing says.
     pub(super) fn format(&self, usual: Format) -> Result<Format, CommandError> {
-        let file = self.output().filter(|path| !super::lines::is_standard(path));
+        let file = self
+            .output()
+            .filter(|path| !super::lines::is_standard(path));
         let format = match (self.format, file) {
             _ if self.json => Format::Jsonl,
             (Some(format), _) => format,

@@ -34,7 +34,9 @@ pub(super) async fn run(context: &Context, args: &DeleteArgs) -> anyhow::Result<
     let telemetry = context.telemetry().await?;
     let Scope { provider, project } = args.scope.open(&telemetry)?;
     let what = text::count(args.ids.len(), "annotation");
-    args.confirm.ask(&format!("Delete {what} of {project}?")).await?;
+    args.confirm
+        .ask(&format!("Delete {what} of {project}?"))
+        .await?;
     let annotations = provider.annotations();
     let selection = AnnotationSelection::Ids(args.ids.clone());
     let deleting = async { annotations.delete_annotation(&project, &selection).await };

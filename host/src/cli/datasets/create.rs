@@ -50,7 +50,12 @@ pub(in crate::cli) struct CreateArgs {
     #[command(flatten)]
     records: RecordsArgs,
     /// What it is for
-    #[arg(long, value_name = "TEXT", default_value = "", hide_default_value = true)]
+    #[arg(
+        long,
+        value_name = "TEXT",
+        default_value = "",
+        hide_default_value = true
+    )]
     description: String,
     /// Anything more: a JSON object
     #[arg(long, value_name = "JSON", value_parser = object)]

@@ -37,7 +37,9 @@ pub(super) async fn run(context: &Context, args: GetArgs) -> anyhow::Result<Exit
     let telemetry = context.telemetry().await?;
     let Scope { provider, project } = args.scope.open(&telemetry)?;
     let version = args.version.as_deref();
-    let mut pages = provider.datasets().pages(&project, &args.dataset, version)?;
+    let mut pages = provider
+        .datasets()
+        .pages(&project, &args.dataset, version)?;
     let read = Counter::default();
     let width = context.terminal.width;
     let work = async {

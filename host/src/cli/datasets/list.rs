@@ -58,7 +58,9 @@ fn render(datasets: &[Dataset], width: Option<usize>) -> String {
         table.push([
             dataset.name.as_str().into(),
             count.as_deref().unwrap_or("-").into(),
-            changed.map_or_else(|| "-".to_owned(), time::readable).into(),
+            changed
+                .map_or_else(|| "-".to_owned(), time::readable)
+                .into(),
             dataset.id.as_str().into(),
             dataset.version.as_deref().unwrap_or("-").into(),
             dataset.description.as_str().into(),

@@ -33,7 +33,10 @@ pub(super) async fn run(context: &Context, args: &VersionsArgs) -> anyhow::Resul
     let Scope { provider, project } = args.scope.open(&telemetry)?;
     let datasets = provider.datasets();
     let listing = async { datasets.list_versions(&project, &args.dataset).await };
-    let what = format!("reading versions of {}", values::dataset_name(&args.dataset));
+    let what = format!(
+        "reading versions of {}",
+        values::dataset_name(&args.dataset)
+    );
     let versions = context.terminal.waiting(what, listing).await?;
     let out = if args.output.json {
         record::lines(versions.iter().map(record::Version::from))?

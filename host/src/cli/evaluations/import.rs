@@ -104,7 +104,11 @@ pub(super) async fn run(context: &Context, args: &ImportArgs) -> anyhow::Result<
             terminal::note(&text::visible(&reason));
         }
         let written = text::count(imported.written, "evaluation");
-        let would = if args.dry_run { "would be written" } else { "written" };
+        let would = if args.dry_run {
+            "would be written"
+        } else {
+            "written"
+        };
         context.terminal.print(&format!("{written} {would}\n"))?;
     }
     if imported.rejected.is_empty() {
@@ -137,7 +141,11 @@ async fn import(
         .await?;
     let is_present: Vec<bool> = ids.iter().map(|id| present.contains(id)).collect();
     // The rows that are written, by their numbers in the file.
-    let rows: Vec<usize> = (1..).zip(&is_present).filter(|(_, is)| **is).map(|(row, _)| row).collect();
+    let rows: Vec<usize> = (1..)
+        .zip(&is_present)
+        .filter(|(_, is)| **is)
+        .map(|(row, _)| row)
+        .collect();
     let missing = (1..).zip(&ids).zip(&is_present).filter(|(_, is)| !**is);
     let mut rejected: Vec<Rejected> = missing
         .map(|((row, id), _)| Rejected {

@@ -127,13 +127,29 @@ fn render(comparison: &Comparison, width: Option<usize>) -> String {
         table.push(row);
     };
     let whole = "experiment";
-    line("id", whole, &mut experiments.iter().map(|one| (&one.id).into()));
-    line("status", whole, &mut experiments.iter().map(|one| show::status(one.status)));
-    line("runs", whole, &mut experiments.iter().map(|one| one.runs.to_string().into()));
+    line(
+        "id",
+        whole,
+        &mut experiments.iter().map(|one| (&one.id).into()),
+    );
+    line(
+        "status",
+        whole,
+        &mut experiments.iter().map(|one| show::status(one.status)),
+    );
+    line(
+        "runs",
+        whole,
+        &mut experiments.iter().map(|one| one.runs.to_string().into()),
+    );
     line("failed", whole, &mut experiments.iter().map(failed));
     for value in &comparison.values {
         let places = 0..experiments.len();
-        line(&value.name, of(value.of), &mut places.map(|place| cell(value, place)));
+        line(
+            &value.name,
+            of(value.of),
+            &mut places.map(|place| cell(value, place)),
+        );
     }
     table.render(width)
 }

@@ -7,9 +7,9 @@ use super::show;
 use crate::cli::arguments::OutputArgs;
 use crate::cli::context::Context;
 use crate::cli::exit::Exit;
+use crate::cli::record;
 use crate::cli::scope::{Scope, ScopeArgs};
 use crate::cli::values::{self, NonEmpty, object};
-use crate::cli::record;
 
 const AFTER_HELP: &str = "\
 The id that is shown names the experiment in all other commands.
@@ -36,7 +36,12 @@ pub(in crate::cli) struct CreateArgs {
           value_parser = clap::value_parser!(u32).range(1..))]
     repetitions: u32,
     /// What it is for
-    #[arg(long, value_name = "TEXT", default_value = "", hide_default_value = true)]
+    #[arg(
+        long,
+        value_name = "TEXT",
+        default_value = "",
+        hide_default_value = true
+    )]
     description: String,
     /// Anything more: a JSON object
     #[arg(long, value_name = "JSON", value_parser = object)]

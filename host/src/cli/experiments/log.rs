@@ -62,7 +62,12 @@ pub(in crate::cli) struct LogArgs {
     #[arg(long, value_name = "NAME=VALUE", value_parser = pair)]
     evaluation: Vec<(String, String)>,
     /// Who says it
-    #[arg(long, value_name = "WHO", default_value = "code", requires = "evaluation")]
+    #[arg(
+        long,
+        value_name = "WHO",
+        default_value = "code",
+        requires = "evaluation"
+    )]
     annotator: Annotator,
     #[command(flatten)]
     scope: ScopeArgs,

@@ -34,7 +34,10 @@ struct RunLine {
 
 /// By name, or one by one with their steps.
 #[derive(Debug, Deserialize)]
-#[serde(untagged, expecting = "metrics are {\"name\": number} or [{\"name\", \"value\", \"step\"}]")]
+#[serde(
+    untagged,
+    expecting = "metrics are {\"name\": number} or [{\"name\", \"value\", \"step\"}]"
+)]
 enum Metrics {
     ByName(BTreeMap<String, f64>),
     List(Vec<MetricLine>),
