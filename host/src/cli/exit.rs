@@ -9,6 +9,7 @@ use roost::config::ConfigError;
 use roost::contract::Error;
 use roost::manager::{ManagerError, TenantError};
 use roost::plugin::HostError;
+use roost::query::{FileError, QueryError};
 
 use super::{terminal, text};
 
@@ -53,6 +54,16 @@ impl Exit {
                 if let Some(error) = cause.downcast_ref::<ProviderError>() {
                     return Some(Self::of_provider(error.kind()));
                 }
+                if let Some(error) = cause.downcast_ref::<QueryError>() {
+                    return Some(Self::of_query(error));
+                }
+                match cause.downcast_ref::<FileError>() {
+                    Some(FileError::Provider(error)) => {
+                        return Some(Self::of_provider(error.kind()));
+                    }
+                    Some(FileError::Query(error)) => return Some(Self::of_query(error)),
+                    _ => {}
+                }
                 match cause.downcast_ref::<CommandError>() {
                     Some(CommandError::Usage(_)) => return Some(Self::Usage),
                     Some(CommandError::NotFound(_)) => return Some(Self::NotFound),
@@ -73,6 +84,14 @@ impl Exit {
                 is_configuration.then_some(Self::Usage)
             })
             .unwrap_or(Self::Failed)
+    }
+
+    fn of_query(error: &QueryError) -> Self {
+        match error {
+            QueryError::Statement(_) => Self::Usage,
+            QueryError::Provider(error) => Self::of_provider(error.kind()),
+            _ => Self::Failed,
+        }
     }
 
     fn of_provider(error: &Error) -> Self {
