@@ -1,4 +1,20 @@
-//! Questions worth asking of spans: Arrow frames, one filter language, SQL and files.
+//! Questions worth asking: spans as Arrow frames, one filter language, SQL, and files.
+//!
+//! | to | use |
+//! |---|---|
+//! | read spans as record batches | [`TraceStore::frames`](crate::provider::TraceStore::frames) |
+//! | say which spans | [`Filter`] with [`SpanQuery::matching`](crate::provider::SpanQuery::matching) |
+//! | count, group, join | [`TraceStore::sql`](crate::provider::TraceStore::sql) |
+//! | write a file | [`TraceStore::export_spans`](crate::provider::TraceStore::export_spans), [`SqlAnswer::write_to`] |
+//! | read one | [`read_records`], [`read_frame`] |
+//! | log evaluations | [`AnnotationStore::log_evaluations`](crate::provider::AnnotationStore::log_evaluations) |
+//!
+//! A provider is asked for what it can apply, and the host applies the rest, so that answers are
+//! exact whichever backend gives them. Nothing here holds more than a page, save where a frame is
+//! asked for as a whole. `docs/query.md` tells the columns, the language and its limits.
+//!
+//! Frames are of the version of Arrow that [`arrow`] is.
+
 mod array;
 mod error;
 mod evaluations;
@@ -17,6 +33,7 @@ mod statement;
 mod table;
 mod value;
 
+pub use arrow;
 pub use error::{FilterError, FrameError, QueryError, SyntaxError};
 pub use evaluations::{annotation_frame, evaluations_from_frame, span_targets};
 pub use files::{

@@ -24,6 +24,8 @@ pub(super) struct Scope {
     others: Vec<String>,
     /// What the columns of the answer are called.
     outputs: Vec<String>,
+    /// Those that were named with AS.
+    aliases: Vec<String>,
 }
 
 impl Scope {
@@ -91,6 +93,7 @@ impl Rewriter {
             }
         }
         scope.outputs = select.projection.iter().filter_map(output).collect();
+        scope.aliases = select.projection.iter().filter_map(alias).collect();
         self.scopes.push(scope);
         let done = self.clauses(select, order);
         self.scopes.pop();
@@ -311,7 +314,7 @@ impl Rewriter {
         let (Some(scope), [part]) = (self.scopes.last(), parts) else {
             return false;
         };
-        !scope.others.is_empty() || scope.outputs.iter().any(|output| part.is(output))
+        !scope.others.is_empty() || scope.aliases.iter().any(|alias| part.is(alias))
     }
 }
 
@@ -321,6 +324,12 @@ fn output(item: &SelectItem) -> Option<String> {
         SelectItem::UnnamedExpr(Expr::Identifier(ident)) => Some(ident.value.clone()),
         SelectItem::UnnamedExpr(Expr::CompoundIdentifier(_)) => None,
         SelectItem::UnnamedExpr(expr) => Some(expr.to_string()),
+        item => alias(item),
+    }
+}
+
+fn alias(item: &SelectItem) -> Option<String> {
+    match item {
         SelectItem::ExprWithAlias { alias, .. } => Some(plain(alias)),
         _ => None,
     }

@@ -11,6 +11,9 @@ mod cache;
 mod command_line;
 mod datasets;
 mod experiments;
+mod files;
+mod filters;
+mod grammar;
 mod hot_reload;
 mod limits;
 mod manager;
@@ -20,6 +23,7 @@ mod projection;
 mod projects;
 mod sessions;
 mod spans;
+mod sql;
 mod tenants;
 mod written;
 

@@ -66,7 +66,7 @@ const CASES: [(&str, bool, bool); 62] = [
     ("attributes['cached'] IS NOT TRUE", false, false),
     ("name = 'a' OR name = 'search'", true, true),
     ("name IN ('a', 'b', 'c', 'd', 'search')", true, true),
-    ("name NOT IN ('a', 'b', 'c', 'd', 'e')", true, true),
+    ("name NOT IN ('a', 'b', 'c', 'd', 'e')", true, false),
     ("attributes['n'] IN (1, 7)", true, true),
     ("attributes['n'] BETWEEN 5 AND 8", true, true),
     ("name LIKE '%ear%'", true, true),
