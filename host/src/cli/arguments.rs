@@ -20,7 +20,9 @@ Exit codes:
 Examples:
   roost providers list
   roost health
-  roost spans --tenant acme --since 1h --status error
+  roost spans --tenant acme --since 1h --filter \"latency_ms > 1000\"
+  roost sql \"SELECT name, count(*) FROM spans GROUP BY name\" --tenant acme
+  roost export --tenant acme --output spans.parquet
   roost trace 0af7651916cd43dd8448eb211c80319c --tenant acme";
 
 /// Ask the observability backends of LLM applications, through WebAssembly providers
@@ -139,6 +141,34 @@ mod tests {
             ("annotate SPAN --label ok", false),
             ("annotate SPAN --name n --label ok --metadata [1]", false),
             ("annotate SPAN --name n --label ok --metadata {}", true),
+            ("export --output a.csv --columns name,attributes.a", true),
+            ("export --columns nmae", false),
+            ("export --json --output a.csv", false),
+            ("stats --by name,attribute:a --metrics cost", true),
+            ("stats --bucket 1h", false),
+            ("stats --by colour", false),
+            ("sql", false),
+            ("sql @q.sql --memory-limit 64MB --timeout 30s", true),
+            ("annotations --span SPAN --name good", true),
+            ("annotations delete", false),
+            ("annotations --span SPAN delete a", false),
+            ("evaluations import f.csv", false),
+            ("evaluations import - --name good --dry-run", true),
+            ("datasets create qa", false),
+            ("datasets create qa f.csv --from-spans", false),
+            ("datasets create qa --from-spans --since 1h --limit 5", true),
+            ("datasets create qa f.csv --expected a", false),
+            ("datasets create qa f.csv --input a,b --expected c", true),
+            ("datasets get id:", false),
+            ("experiments create e --repetitions 0", false),
+            ("experiments create e --version v", false),
+            ("experiments log e f.jsonl --metric a=1", false),
+            ("experiments log e --metric a=1 --step 3", true),
+            ("experiments log e --step 3", false),
+            ("experiments log e --run r --record a", false),
+            ("experiments compare e", false),
+            ("experiments compare e f --json", true),
+            ("experiments finish e --status running", false),
             ("completions zsh", true),
             ("completions cmd.exe", false),
         ];

@@ -14,7 +14,7 @@ use tokio::task::block_in_place;
 
 use super::columns::{self, projection};
 use super::context::Context;
-use super::destination::Destination;
+use super::destination::{self, Destination};
 use super::exit::Exit;
 use super::json_lines::JsonLines;
 use super::scope::{Scope, ScopeArgs};
@@ -121,6 +121,10 @@ pub(super) async fn write(
         let bytes = destination.finish()?;
         Ok(Written { rows, bytes })
     };
+    if destination::is_terminal(args.output()) {
+        // Progress would stand between the lines.
+        return work.await;
+    }
     context
         .terminal
         .counting("reading spans", &read, "spans", work)

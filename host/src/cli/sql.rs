@@ -59,18 +59,14 @@ pub(super) async fn run(context: &Context, args: SqlArgs) -> anyhow::Result<Exit
     let telemetry = context.telemetry().await?;
     let Scope { provider, project } = args.scope.open(&telemetry)?;
     let traces = provider.traces();
-    let asking = async {
-        let mut answer = traces
-            .sql_with(&project, window, &statement, options)
-            .await?;
-        let width = context.terminal.width;
-        let mut rows = Rows::begin(&args.format, answer.schema(), width)?;
-        while let Some(batch) = answer.next().await? {
-            rows.write(batch)?;
-        }
-        rows.finish()
-    };
-    context.terminal.waiting("asking", asking).await?;
+    let asking = traces.sql_with(&project, window, &statement, options);
+    let mut answer = context.terminal.waiting("asking", asking).await?;
+    let width = context.terminal.width;
+    let mut rows = Rows::begin(&args.format, answer.schema(), width)?;
+    while let Some(batch) = context.terminal.waiting("asking", answer.next()).await? {
+        rows.write(batch)?;
+    }
+    rows.finish()?;
     Ok(Exit::Fine)
 }
 

@@ -1,5 +1,7 @@
 //! `roost datasets get`.
 
+use std::sync::Arc;
+
 use clap::Args;
 use roost::contract::DatasetRef;
 use roost::query::records_frame;
@@ -7,7 +9,6 @@ use roost::query::records_frame;
 use crate::cli::context::Context;
 use crate::cli::exit::Exit;
 use crate::cli::scope::{Scope, ScopeArgs};
-use crate::cli::terminal::Counter;
 use crate::cli::writing::{Format, FormatArgs, Rows};
 use crate::cli::{record, values};
 
@@ -40,40 +41,30 @@ pub(super) async fn run(context: &Context, args: GetArgs) -> anyhow::Result<Exit
     let mut pages = provider
         .datasets()
         .pages(&project, &args.dataset, version)?;
-    let read = Counter::default();
-    let width = context.terminal.width;
-    let work = async {
-        let mut rows: Option<Rows> = None;
-        while let Some(page) = pages.next().await? {
-            read.add(page.len());
-            if args.format.json {
-                let records = page.iter().map(record::DatasetRecord::from);
-                context.terminal.print(&record::lines(records)?)?;
-                continue;
-            }
-            let frame = records_frame(&page)?;
-            let writer = match &mut rows {
-                Some(writer) => writer,
-                None => rows.insert(Rows::begin(&args.format, frame.schema(), width)?),
-            };
-            writer.write(frame)?;
-        }
-        let rows = match rows {
-            Some(rows) => rows,
-            // An empty dataset is an answer: the columns alone.
-            None if !args.format.json => {
-                let schema = records_frame(&[])?.schema();
-                Rows::begin(&args.format, schema, width)?
-            }
-            None => return Ok(()),
-        };
-        rows.finish()?;
-        Ok::<_, anyhow::Error>(())
-    };
     let what = format!("reading {}", values::dataset_name(&args.dataset));
-    context
-        .terminal
-        .counting(what, &read, "records", work)
-        .await?;
+    // An empty dataset is an answer: the columns alone.
+    let schema = records_frame(&[])?.schema();
+    let width = context.terminal.width;
+    let mut rows: Option<Rows> = None;
+    loop {
+        let page = context.terminal.waiting(what.clone(), pages.next()).await?;
+        if args.format.json {
+            let Some(page) = page else { break };
+            let records = page.iter().map(record::DatasetRecord::from);
+            context.terminal.print(&record::lines(records)?)?;
+            continue;
+        }
+        // A dataset that is not there leaves no file.
+        let mut writer = match rows.take() {
+            Some(rows) => rows,
+            None => Rows::begin(&args.format, Arc::clone(&schema), width)?,
+        };
+        let Some(page) = page else {
+            writer.finish()?;
+            break;
+        };
+        writer.write(records_frame(&page)?)?;
+        rows = Some(writer);
+    }
     Ok(Exit::Fine)
 }

@@ -249,8 +249,13 @@ impl Log {
             }
             Ok(())
         };
-        let done = context.terminal.counting("writing", &written, "runs", work);
-        done.await?;
+        if json {
+            // Progress would stand between the lines.
+            work.await?;
+        } else {
+            let done = context.terminal.counting("writing", &written, "runs", work);
+            done.await?;
+        }
         let count = usize::try_from(written.get()).unwrap_or(usize::MAX);
         if rejected == 0 {
             terminal::note(&format!("{} written", text::count(count, "run")));
