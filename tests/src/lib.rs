@@ -22,7 +22,7 @@ pub use folder::PluginFolder;
 pub use guests::{core_module, echo, echo_next, other_contract, phoenix_provider};
 pub use names::{span_id, trace_id, unique};
 pub use phoenix::Phoenix;
-pub use program::{Ran, roost};
+pub use program::{Ran, begin_shell, roost, shell};
 pub use python::pandas;
 pub use scripted::Scripted;
 

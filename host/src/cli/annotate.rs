@@ -2,16 +2,16 @@
 
 use std::fmt::Write as _;
 
-use clap::{ArgGroup, Args, ValueEnum};
-use roost::contract::{Annotation, AnnotatorKind, NewAnnotation, Target};
-use serde_json::{Map, Value};
+use clap::{ArgGroup, Args};
+use roost::contract::{Annotation, NewAnnotation, Target};
 
+use super::annotator::Annotator;
 use super::arguments::OutputArgs;
 use super::context::Context;
 use super::exit::{CommandError, Exit};
 use super::scope::{Scope, ScopeArgs};
 use super::terminal::{DIM, TITLE, paint};
-use super::trace::{span_id, trace_id};
+use super::values::{NonEmpty, finite, object, span_id, trace_id};
 use super::{record, text, time};
 
 const AFTER_HELP: &str = "\
@@ -38,16 +38,16 @@ pub(super) struct AnnotateArgs {
     #[arg(long, value_name = "TRACE_ID", value_parser = trace_id)]
     trace: Option<String>,
     /// It is about a session
-    #[arg(long, value_name = "SESSION_ID", value_parser = clap::builder::NonEmptyStringValueParser::new())]
+    #[arg(long, value_name = "SESSION_ID", value_parser = NonEmpty::new())]
     session: Option<String>,
     /// What is judged, such as human_approval
-    #[arg(long, value_name = "NAME", value_parser = clap::builder::NonEmptyStringValueParser::new())]
+    #[arg(long, value_name = "NAME", value_parser = NonEmpty::new())]
     name: String,
     /// The judgement as a word
     #[arg(long, value_name = "WORD")]
     label: Option<String>,
     /// The judgement as a number, usually from 0 to 1
-    #[arg(long, value_name = "NUMBER", value_parser = score, allow_negative_numbers = true)]
+    #[arg(long, value_name = "NUMBER", value_parser = finite, allow_negative_numbers = true)]
     score: Option<f64>,
     /// Why
     #[arg(long, value_name = "TEXT")]
@@ -64,19 +64,12 @@ pub(super) struct AnnotateArgs {
     )]
     identifier: String,
     /// Anything more: a JSON object
-    #[arg(long, value_name = "JSON", value_parser = metadata)]
+    #[arg(long, value_name = "JSON", value_parser = object)]
     metadata: Option<String>,
     #[command(flatten)]
     scope: ScopeArgs,
     #[command(flatten)]
     output: OutputArgs,
-}
-
-#[derive(Debug, Clone, Copy, ValueEnum)]
-enum Annotator {
-    Human,
-    Llm,
-    Code,
 }
 
 pub(super) async fn run(context: &Context, args: AnnotateArgs) -> anyhow::Result<Exit> {
@@ -125,31 +118,13 @@ impl AnnotateArgs {
         Ok(NewAnnotation {
             target,
             name: self.name,
-            annotator: match self.annotator {
-                Annotator::Human => AnnotatorKind::Human,
-                Annotator::Llm => AnnotatorKind::Llm,
-                Annotator::Code => AnnotatorKind::Code,
-            },
+            annotator: self.annotator.into(),
             label: self.label,
             score: self.score,
             explanation: self.explanation,
             metadata: self.metadata,
             identifier: self.identifier,
         })
-    }
-}
-
-fn score(text: &str) -> Result<f64, String> {
-    match text.parse::<f64>() {
-        Ok(score) if score.is_finite() => Ok(score),
-        _ => Err("a score is a finite number".to_owned()),
-    }
-}
-
-fn metadata(text: &str) -> Result<String, String> {
-    match serde_json::from_str::<Map<String, Value>>(text) {
-        Ok(_) => Ok(text.to_owned()),
-        Err(error) => Err(format!("metadata is a JSON object: {error}")),
     }
 }
 
@@ -191,6 +166,7 @@ fn render(annotation: &Annotation) -> String {
 #[cfg(test)]
 mod tests {
     use anstream::adapter::strip_str;
+    use roost::contract::AnnotatorKind;
 
     use super::*;
 

@@ -4,7 +4,10 @@ use std::path::PathBuf;
 
 use clap::{Args, ColorChoice, Parser, Subcommand};
 
-use super::{annotate, completions, health, inspect, projects, providers, spans, trace};
+use super::{
+    annotate, annotations, completions, datasets, evaluations, experiments, export, health,
+    inspect, projects, providers, spans, sql, stats, trace,
+};
 
 const AFTER_HELP: &str = "\
 Exit codes:
@@ -17,7 +20,9 @@ Exit codes:
 Examples:
   roost providers list
   roost health
-  roost spans --tenant acme --since 1h --status error
+  roost spans --tenant acme --since 1h --filter \"latency_ms > 1000\"
+  roost sql \"SELECT name, count(*) FROM spans GROUP BY name\" --tenant acme
+  roost export --tenant acme --output spans.parquet
   roost trace 0af7651916cd43dd8448eb211c80319c --tenant acme";
 
 /// Ask the observability backends of LLM applications, through WebAssembly providers
@@ -59,10 +64,27 @@ pub(super) enum Command {
     Projects(projects::ProjectsArgs),
     /// List spans, newest first
     Spans(spans::SpansArgs),
+    /// Write spans to a file, as Parquet, CSV or JSON Lines
+    Export(export::ExportArgs),
+    /// Count spans, and say how long they took and how often they failed
+    Stats(stats::StatsArgs),
+    /// Ask in SQL
+    Sql(sql::SqlArgs),
     /// Show a trace as a tree, with when each span ran
     Trace(trace::TraceArgs),
     /// Say something about a span, a trace or a session
     Annotate(annotate::AnnotateArgs),
+    /// List what was said of spans, a trace or a session; and delete it
+    Annotations(annotations::AnnotationsArgs),
+    /// Judgements of spans, from files
+    #[command(subcommand)]
+    Evaluations(evaluations::EvaluationsCommand),
+    /// Lists of records to run experiments over
+    #[command(subcommand)]
+    Datasets(datasets::DatasetsCommand),
+    /// Runs of a task, measured and compared
+    #[command(subcommand)]
+    Experiments(experiments::ExperimentsCommand),
     /// Ask the backend of every connection how it is
     Health(health::HealthArgs),
     /// Write completions for a shell
@@ -119,6 +141,34 @@ mod tests {
             ("annotate SPAN --label ok", false),
             ("annotate SPAN --name n --label ok --metadata [1]", false),
             ("annotate SPAN --name n --label ok --metadata {}", true),
+            ("export --output a.csv --columns name,attributes.a", true),
+            ("export --columns nmae", false),
+            ("export --json --output a.csv", false),
+            ("stats --by name,attribute:a --metrics cost", true),
+            ("stats --bucket 1h", false),
+            ("stats --by colour", false),
+            ("sql", false),
+            ("sql @q.sql --memory-limit 64MB --timeout 30s", true),
+            ("annotations --span SPAN --name good", true),
+            ("annotations delete", false),
+            ("annotations --span SPAN delete a", false),
+            ("evaluations import f.csv", false),
+            ("evaluations import - --name good --dry-run", true),
+            ("datasets create qa", false),
+            ("datasets create qa f.csv --from-spans", false),
+            ("datasets create qa --from-spans --since 1h --limit 5", true),
+            ("datasets create qa f.csv --expected a", false),
+            ("datasets create qa f.csv --input a,b --expected c", true),
+            ("datasets get id:", false),
+            ("experiments create e --repetitions 0", false),
+            ("experiments create e --version v", false),
+            ("experiments log e f.jsonl --metric a=1", false),
+            ("experiments log e --metric a=1 --step 3", true),
+            ("experiments log e --step 3", false),
+            ("experiments log e --run r --record a", false),
+            ("experiments compare e", false),
+            ("experiments compare e f --json", true),
+            ("experiments finish e --status running", false),
             ("completions zsh", true),
             ("completions cmd.exe", false),
         ];

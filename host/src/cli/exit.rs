@@ -9,6 +9,7 @@ use roost::config::ConfigError;
 use roost::contract::Error;
 use roost::manager::{ManagerError, TenantError};
 use roost::plugin::HostError;
+use roost::query::{FileError, QueryError};
 
 use super::{terminal, text};
 
@@ -20,6 +21,8 @@ pub(super) enum Exit {
     Usage = 2,
     NotFound = 3,
     Denied = 4,
+    /// As a shell says it of what Ctrl-C ended.
+    Interrupted = 130,
 }
 
 /// What a command itself finds wrong.
@@ -31,6 +34,9 @@ pub(super) enum CommandError {
     /// What was asked for is not there.
     #[error("{0}")]
     NotFound(String),
+    /// Some of what was asked for did not happen, and the answer says which.
+    #[error("{0}")]
+    Failed(String),
 }
 
 impl From<Exit> for ExitCode {
@@ -48,9 +54,20 @@ impl Exit {
                 if let Some(error) = cause.downcast_ref::<ProviderError>() {
                     return Some(Self::of_provider(error.kind()));
                 }
+                if let Some(error) = cause.downcast_ref::<QueryError>() {
+                    return Some(Self::of_query(error));
+                }
+                match cause.downcast_ref::<FileError>() {
+                    Some(FileError::Provider(error)) => {
+                        return Some(Self::of_provider(error.kind()));
+                    }
+                    Some(FileError::Query(error)) => return Some(Self::of_query(error)),
+                    _ => {}
+                }
                 match cause.downcast_ref::<CommandError>() {
                     Some(CommandError::Usage(_)) => return Some(Self::Usage),
                     Some(CommandError::NotFound(_)) => return Some(Self::NotFound),
+                    Some(CommandError::Failed(_)) => return Some(Self::Failed),
                     None => {}
                 }
                 let is_configuration = cause.is::<ConfigError>()
@@ -67,6 +84,14 @@ impl Exit {
                 is_configuration.then_some(Self::Usage)
             })
             .unwrap_or(Self::Failed)
+    }
+
+    fn of_query(error: &QueryError) -> Self {
+        match error {
+            QueryError::Statement(_) => Self::Usage,
+            QueryError::Provider(error) => Self::of_provider(error.kind()),
+            _ => Self::Failed,
+        }
     }
 
     fn of_provider(error: &Error) -> Self {

@@ -7,31 +7,52 @@
 //! ([`exit`]).
 
 mod annotate;
+mod annotations;
+mod annotator;
 mod arguments;
+mod columns;
 mod completions;
+mod confirm;
 mod context;
+mod datasets;
+mod destination;
+mod evaluations;
 mod exit;
+mod experiments;
+mod export;
+mod frame_table;
 mod health;
 mod inspect;
+mod json_lines;
+mod lines;
 mod logs;
 mod projects;
 mod providers;
 mod record;
 mod scope;
+mod selection;
 mod settings;
 mod spans;
+mod sql;
+mod stats;
 mod table;
 mod terminal;
 mod text;
 mod time;
 mod trace;
 mod tree;
+mod values;
 mod waterfall;
+mod window;
+mod writing;
 
 use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::Context as _;
 use clap::Parser;
+use tokio::sync::Notify;
 
 use arguments::{Cli, Command, ProvidersCommand};
 use context::Context;
@@ -58,18 +79,50 @@ pub(crate) fn main() -> ExitCode {
 fn run(cli: Cli) -> anyhow::Result<Exit> {
     let runtime = tokio::runtime::Runtime::new().context("the async runtime cannot start")?;
     let context = Context::new(cli.global);
-    runtime.block_on(async {
-        match cli.command {
-            Command::Providers { command } => match command {
-                ProvidersCommand::List(args) => providers::run(&context, &args).await,
-                ProvidersCommand::Inspect(args) => inspect::run(&context, &args).await,
-            },
-            Command::Projects(args) => projects::run(&context, &args).await,
-            Command::Spans(args) => spans::run(&context, &args).await,
-            Command::Trace(args) => trace::run(&context, &args).await,
-            Command::Annotate(args) => annotate::run(&context, args).await,
-            Command::Health(args) => health::run(&context, &args).await,
-            Command::Completions(args) => completions::run(&context, &args),
+    let interrupt = Arc::new(Notify::new());
+    runtime.spawn(end_at_interrupt(Arc::clone(&interrupt)));
+    let ended = runtime.block_on(async {
+        tokio::select! {
+            ended = command(&context, cli.command) => ended,
+            // What was begun goes with the command: half a file is none.
+            () = interrupt.notified() => Ok(Exit::Interrupted),
         }
-    })
+    });
+    // Files that are being written are let go of in threads of their own.
+    runtime.shutdown_timeout(GRACE);
+    ended
+}
+
+/// How long what was begun may take to end.
+const GRACE: Duration = Duration::from_secs(3);
+
+/// Tell of Ctrl-C, and end this process should it hang: in a pager, say, that reads no more.
+async fn end_at_interrupt(interrupt: Arc<Notify>) {
+    if tokio::signal::ctrl_c().await.is_ok() {
+        interrupt.notify_one();
+        tokio::time::sleep(GRACE).await;
+        std::process::exit(Exit::Interrupted as i32);
+    }
+}
+
+async fn command(context: &Context, command: Command) -> anyhow::Result<Exit> {
+    match command {
+        Command::Providers { command } => match command {
+            ProvidersCommand::List(args) => providers::run(context, &args).await,
+            ProvidersCommand::Inspect(args) => inspect::run(context, &args).await,
+        },
+        Command::Projects(args) => projects::run(context, &args).await,
+        Command::Spans(args) => spans::run(context, &args).await,
+        Command::Trace(args) => trace::run(context, &args).await,
+        Command::Export(args) => export::run(context, &args).await,
+        Command::Stats(args) => stats::run(context, &args).await,
+        Command::Sql(args) => sql::run(context, args).await,
+        Command::Evaluations(command) => evaluations::run(context, command).await,
+        Command::Datasets(command) => datasets::run(context, command).await,
+        Command::Experiments(command) => experiments::run(context, command).await,
+        Command::Annotate(args) => annotate::run(context, args).await,
+        Command::Annotations(args) => annotations::run(context, args).await,
+        Command::Health(args) => health::run(context, &args).await,
+        Command::Completions(args) => completions::run(context, &args),
+    }
 }

@@ -5,6 +5,12 @@
 //! without breaking scripts. Times are RFC 3339 texts with nanoseconds: JSON's readers
 //! round numbers that large.
 
+mod dataset;
+mod experiment;
+
+pub(super) use dataset::{Dataset, DatasetRecord, Version};
+pub(super) use experiment::{Experiment, Run, status};
+
 use std::collections::BTreeMap;
 
 use roost::contract::{self, Attribute, AttributeValue};

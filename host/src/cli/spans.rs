@@ -1,157 +1,125 @@
 //! `roost spans`.
 
-use clap::{Args, ValueEnum};
-use jiff::Timestamp;
-use roost::contract::{
-    Field, Order, OrderKey, Predicate, Projection, Span, StatusCode, TimeWindow,
-};
+use clap::Args;
+use roost::contract::{Field, Order, Predicate, Span, StatusCode};
 use roost::provider::SpanQuery;
 
-use super::arguments::OutputArgs;
+use super::columns::{self, projection};
 use super::context::Context;
 use super::exit::{CommandError, Exit};
-use super::scope::ScopeArgs;
+use super::scope::{Scope, ScopeArgs};
+use super::selection::{FILTERS, SelectionArgs};
 use super::table::{Cell, Column, Table};
 use super::terminal::{self, BAD, GOOD};
-use super::time::{self, Moment};
-use super::{record, text};
+use super::time;
+use super::window::INSTANTS;
+use super::writing::{Format, FormatArgs, Rows};
+use super::{export, record, text};
+
+const SINCE: &str = "Only spans that began at this instant or later [default: 1d]";
 
 const AFTER_HELP: &str = "\
-Instants are how long ago (30m, 1h30m, 2d, 1w) or when (2026-11-20, 2026-11-20T10:00:00Z);
-without an offset they are in UTC.
-
 Examples:
   roost spans --tenant acme --since 1h
+  roost spans --tenant acme --filter \"latency_ms > 1000 AND attributes['llm.model_name'] = 'gpt-4'\"
   roost spans --tenant acme --service routing --status error --since 2026-11-20
-  roost spans --project default --roots --limit 20
+  roost spans --tenant acme --columns name,latency_ms,attributes.llm.model_name --order 'duration desc'
+  roost spans --project default --roots --limit 20 --output roots.csv
   roost spans --tenant acme --kind llm --json | jq '.attributes[\"llm.token_count.total\"]'";
 
 #[derive(Debug, Args)]
-#[command(after_help = AFTER_HELP)]
+#[command(
+    after_help = format!("{INSTANTS}\n\n{FILTERS}\n\n{AFTER_HELP}"),
+    mut_arg("since", |since| since.help(SINCE)),
+)]
 pub(super) struct SpansArgs {
     #[command(flatten)]
     scope: ScopeArgs,
-    /// Only spans that began at this instant or later
-    #[arg(long, value_name = "INSTANT", default_value = "1d")]
-    since: Moment,
-    /// Only spans that began before this instant
-    #[arg(long, value_name = "INSTANT")]
-    until: Option<Moment>,
-    /// At most this many, the newest
-    #[arg(long, short = 'n', value_name = "NUMBER", default_value_t = 100,
-          value_parser = clap::value_parser!(u32).range(1..))]
-    limit: u32,
-    /// Only spans without a parent
-    #[arg(long)]
-    roots: bool,
+    #[command(flatten)]
+    selection: SelectionArgs,
     /// Only spans of exactly this name
     #[arg(long, value_name = "NAME")]
     name: Option<String>,
-    /// Only spans that ended so
-    #[arg(long, value_name = "STATUS", ignore_case = true)]
-    status: Option<Status>,
-    /// Only spans of this OpenInference kind, such as LLM, CHAIN, TOOL or RETRIEVER
-    #[arg(long, value_name = "KIND")]
-    kind: Option<String>,
+    /// At most this many: the first in the order
+    #[arg(long, short = 'n', value_name = "NUMBER", default_value_t = 100,
+          value_parser = clap::value_parser!(u32).range(1..))]
+    limit: u32,
+    /// By start_time, end_time or duration; with desc, the largest first
+    #[arg(long, value_name = "COLUMN [desc]", default_value = "start_time desc")]
+    order: Order,
+    /// Only these columns: those of a filter, or attributes.<key>
+    #[arg(long, value_name = "NAMES", value_delimiter = ',', value_parser = columns::column,
+          conflicts_with = "json")]
+    columns: Vec<String>,
     /// Show every column, however narrow the terminal is
     #[arg(long, short, conflicts_with = "json")]
     wide: bool,
     #[command(flatten)]
-    output: OutputArgs,
-}
-
-#[derive(Debug, Clone, Copy, ValueEnum)]
-enum Status {
-    Unset,
-    Ok,
-    Error,
-}
-
-impl From<Status> for StatusCode {
-    fn from(status: Status) -> Self {
-        match status {
-            Status::Unset => Self::Unset,
-            Status::Ok => Self::Ok,
-            Status::Error => Self::Error,
-        }
-    }
+    format: FormatArgs,
 }
 
 pub(super) async fn run(context: &Context, args: &SpansArgs) -> anyhow::Result<Exit> {
-    let window = args.window(Timestamp::now())?;
+    let format = args.format.format(Format::Table)?;
     let telemetry = context.telemetry().await?;
-    let scope = args.scope.open(&telemetry)?;
-    let query = args.query(&scope.project, window);
-    let reading = async { scope.provider.traces().get_spans(&query).await };
-    let what = format!("reading spans of {}", scope.project);
-    let spans = context.terminal.waiting(what, reading).await?;
-    if args.output.json {
-        let records = spans.iter().map(record::Span::from);
-        context.terminal.print(&record::lines(records)?)?;
-    } else if spans.is_empty() {
-        let since = time::readable(window.start);
-        terminal::note(&format!(
-            "no such span in {} since {since}; --since looks further back",
-            text::one_line(&scope.project)
-        ));
-    } else {
-        let width = context.terminal.width.filter(|_| !args.wide);
-        context.terminal.print(&render(&spans, width))?;
+    let Scope { provider, project } = args.scope.open(&telemetry)?;
+    let query = args.query(&project)?;
+    let traces = provider.traces();
+    let what = format!("reading spans of {project}");
+    // The usual table is made of spans, and any other of their columns.
+    if args.columns.is_empty() && (args.format.json || format == Format::Table) {
+        let query = match args.format.json {
+            true => query,
+            // It shows no attributes, and they are most of a span's bytes.
+            false => query.project_to(projection(&[])),
+        };
+        let reading = async { traces.get_spans(&query).await };
+        let spans = context.terminal.waiting(what, reading).await?;
+        if args.format.json {
+            let records = spans.iter().map(record::Span::from);
+            context.terminal.print(&record::lines(records)?)?;
+        } else if spans.is_empty() {
+            nothing(&project);
+        } else {
+            let width = context.terminal.width.filter(|_| !args.wide);
+            context.terminal.print(&render(&spans, width))?;
+        }
+        return Ok(Exit::Fine);
     }
+    if format != Format::Table {
+        export::write(context, &provider, &query, &args.columns, &args.format).await?;
+        return Ok(Exit::Fine);
+    }
+    let query = query.project_to(projection(&args.columns));
+    let reading = async { traces.frames(&query)?.collect().await };
+    let frame = context.terminal.waiting(what, reading).await?;
+    if frame.num_rows() == 0 {
+        nothing(&project);
+        return Ok(Exit::Fine);
+    }
+    let frame = columns::select(&frame, &args.columns)?;
+    let width = context.terminal.width.filter(|_| !args.wide);
+    let mut rows = Rows::begin(&args.format, frame.schema(), width)?;
+    rows.write(frame)?;
+    rows.finish()?;
     Ok(Exit::Fine)
 }
 
-impl SpansArgs {
-    fn window(&self, now: Timestamp) -> Result<TimeWindow, CommandError> {
-        let start = self.since.nanoseconds(now)?;
-        let end = match self.until {
-            Some(until) => until.nanoseconds(now)?,
-            // Open towards the future: the clocks of those who write spans may be ahead.
-            None => TimeWindow::all().end,
-        };
-        if start > end {
-            return Err(CommandError::Usage(format!(
-                "--since ({}) is after --until ({})",
-                time::readable(start),
-                time::readable(end)
-            )));
-        }
-        Ok(TimeWindow::new(start, end))
-    }
+fn nothing(project: &str) {
+    let project = text::one_line(project);
+    terminal::note(&format!(
+        "no such span in {project}; --since looks further back than a day"
+    ));
+}
 
-    fn query(&self, project: &str, window: TimeWindow) -> SpanQuery {
-        let predicates = [
-            self.name
-                .as_ref()
-                .map(|name| Predicate::equal(Field::Name, name.as_str())),
-            self.status
-                .map(|status| Predicate::equal(Field::Status, StatusCode::from(status).as_str())),
-            self.kind
-                .as_ref()
-                .map(|kind| Predicate::equal(Field::Kind, kind.to_uppercase())),
-        ];
-        let mut query = SpanQuery::new(project, window)
-            .limit(usize::try_from(self.limit).unwrap_or(usize::MAX))
-            .order_by(Order {
-                key: OrderKey::StartTime,
-                descending: true,
-            });
-        for predicate in predicates.into_iter().flatten() {
-            query = query.filter(predicate);
-        }
-        if self.roots {
-            query = query.roots_only();
-        }
-        if !self.output.json {
-            // The table shows none of this, and attributes are most of a span's bytes.
-            query = query.project_to(Projection {
-                attributes: Some(Vec::new()),
-                events: false,
-                links: false,
-                resource: false,
-            });
-        }
-        query
+impl SpansArgs {
+    fn query(&self, project: &str) -> Result<SpanQuery, CommandError> {
+        let limit = usize::try_from(self.limit).unwrap_or(usize::MAX);
+        let query = self.selection.of_the_last_day(project)?;
+        let query = query.limit(limit).order_by(self.order);
+        Ok(match &self.name {
+            Some(name) => query.filter(Predicate::equal(Field::Name, name.as_str())),
+            None => query,
+        })
     }
 }
 
@@ -195,43 +163,34 @@ mod tests {
 
     use anstream::adapter::strip_str;
     use clap::Parser;
+    use roost::contract::OrderKey;
 
     use super::super::tree::tests::span;
     use super::*;
 
-    #[derive(Parser)]
+    #[derive(Debug, Parser)]
     struct Line {
         #[command(flatten)]
         args: SpansArgs,
     }
 
-    fn args(line: &str) -> SpansArgs {
-        Line::try_parse_from(line.split(' ')).unwrap().args
+    #[test]
+    fn the_newest_of_a_day_come_first_where_nobody_says() {
+        let line = Line::try_parse_from(["x"]).unwrap().args;
+        let newest = Order {
+            key: OrderKey::StartTime,
+            descending: true,
+        };
+        assert_eq!((line.order, line.limit), (newest, 100));
+        let day = Line::try_parse_from(["x", "--since", "2026-11-20"]).unwrap();
+        let query = day.args.query("p").unwrap();
+        assert_ne!(query, line.query("p").unwrap());
     }
 
     #[test]
-    fn the_window_ends_after_it_begins() {
-        let now = "2026-11-20T12:00:00Z".parse().unwrap();
-        let hour = 3_600_000_000_000;
-        let window = args("spans --since 2h --until 1h").window(now).unwrap();
-        assert_eq!(window.end - window.start, hour);
-        assert_eq!(
-            args("spans").window(now).unwrap().end,
-            TimeWindow::all().end
-        );
-        let error = args("spans --since 1h --until 2h").window(now).unwrap_err();
-        assert!(error.to_string().contains("is after --until"));
-    }
-
-    #[test]
-    fn filters_become_predicates_of_the_query() {
-        let window = TimeWindow::all();
-        let query = args("spans --kind llm --status ERROR --roots").query("p", window);
-        let expected = args("spans --roots")
-            .query("p", window)
-            .filter(Predicate::equal(Field::Status, "ERROR"))
-            .filter(Predicate::equal(Field::Kind, "LLM"));
-        assert_eq!(query, expected);
+    fn an_order_that_spans_do_not_have_is_refused() {
+        let error = Line::try_parse_from(["x", "--order", "name"]).unwrap_err();
+        assert!(error.to_string().contains("order by start_time"), "{error}");
     }
 
     #[test]

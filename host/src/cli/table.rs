@@ -4,6 +4,8 @@
 //! out, column by column, then cut. Where the output goes to a file or a program nothing
 //! is, since nobody could ask for the rest.
 
+use std::borrow::Cow;
+
 use anstyle::Style;
 use comfy_table::{CellAlignment, ColumnConstraint, ContentArrangement, Row, presets};
 
@@ -28,25 +30,25 @@ enum Fit {
 }
 
 /// A column.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub(super) struct Column {
-    title: &'static str,
+    title: Cow<'static, str>,
     fit: Fit,
     alignment: CellAlignment,
 }
 
 impl Column {
     /// One that is always shown whole.
-    pub(super) fn whole(title: &'static str) -> Self {
+    pub(super) fn whole(title: impl Into<Cow<'static, str>>) -> Self {
         Self {
-            title,
+            title: text::one_line(&title.into()).into_owned().into(),
             fit: Fit::Whole,
             alignment: CellAlignment::Left,
         }
     }
 
     /// One that is cut where there is little room.
-    pub(super) fn cut(title: &'static str) -> Self {
+    pub(super) fn cut(title: impl Into<Cow<'static, str>>) -> Self {
         Self {
             fit: Fit::Cut,
             ..Self::whole(title)
@@ -54,7 +56,7 @@ impl Column {
     }
 
     /// One that is left out where there is little room.
-    pub(super) fn optional(title: &'static str) -> Self {
+    pub(super) fn optional(title: impl Into<Cow<'static, str>>) -> Self {
         Self {
             fit: Fit::Optional,
             ..Self::whole(title)
@@ -92,21 +94,22 @@ impl<T: AsRef<str>> From<T> for Cell {
 
 /// A table.
 #[derive(Debug)]
-pub(super) struct Table<const N: usize> {
-    columns: [Column; N],
-    rows: Vec<[Cell; N]>,
+pub(super) struct Table {
+    columns: Vec<Column>,
+    rows: Vec<Vec<Cell>>,
 }
 
-impl<const N: usize> Table<N> {
-    pub(super) fn new(columns: [Column; N]) -> Self {
+impl Table {
+    pub(super) fn new(columns: impl Into<Vec<Column>>) -> Self {
         Self {
-            columns,
+            columns: columns.into(),
             rows: Vec::new(),
         }
     }
 
-    pub(super) fn push(&mut self, row: [Cell; N]) {
-        self.rows.push(row);
+    /// Add a row with a cell for each column.
+    pub(super) fn push(&mut self, row: impl Into<Vec<Cell>>) {
+        self.rows.push(row.into());
     }
 
     /// The table as text, with a line end after each row; `width` is the terminal's.
@@ -114,7 +117,7 @@ impl<const N: usize> Table<N> {
         let natural = self.natural_widths();
         let shown = match width {
             Some(width) => self.shown(&natural, width),
-            None => [true; N],
+            None => vec![true; self.columns.len()],
         };
         let keep = |index: usize| shown.get(index).copied().unwrap_or(true);
         let row = |cells: Vec<comfy_table::Cell>| {
@@ -136,7 +139,7 @@ impl<const N: usize> Table<N> {
                 .set_width(u16::try_from(width).unwrap_or(u16::MAX));
         }
         let title = |column: &Column| {
-            comfy_table::Cell::new(terminal::paint(TITLE, column.title))
+            comfy_table::Cell::new(terminal::paint(TITLE, &column.title))
                 .set_alignment(column.alignment)
         };
         table.set_header(row(self.columns.iter().map(title).collect()));
@@ -160,8 +163,9 @@ impl<const N: usize> Table<N> {
     }
 
     /// What each column takes when nothing of it is cut.
-    fn natural_widths(&self) -> [usize; N] {
-        let mut widths = self.columns.map(|column| text::width(column.title));
+    fn natural_widths(&self) -> Vec<usize> {
+        let titles = self.columns.iter().map(|column| text::width(&column.title));
+        let mut widths: Vec<usize> = titles.collect();
         for row in &self.rows {
             for (width, cell) in widths.iter_mut().zip(row) {
                 *width = text::width(&cell.text).max(*width);
@@ -171,9 +175,9 @@ impl<const N: usize> Table<N> {
     }
 
     /// Which columns are shown in so much room.
-    fn shown(&self, natural: &[usize; N], room: usize) -> [bool; N] {
-        let mut shown = [true; N];
-        let needed = |shown: &[bool; N]| -> usize {
+    fn shown(&self, natural: &[usize], room: usize) -> Vec<bool> {
+        let mut shown = vec![true; self.columns.len()];
+        let needed = |shown: &[bool]| -> usize {
             let columns = self.columns.iter().zip(natural).zip(shown);
             columns
                 .filter(|(_, shown)| **shown)
@@ -214,7 +218,7 @@ mod tests {
 
     use super::*;
 
-    fn table() -> Table<4> {
+    fn table() -> Table {
         let mut table = Table::new([
             Column::cut("NAME"),
             Column::optional("KIND"),

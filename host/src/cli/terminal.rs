@@ -3,12 +3,17 @@
 use std::borrow::Cow;
 use std::io::{self, IsTerminal, Write};
 use std::pin::pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use anstream::adapter::strip_str;
 use anstyle::{AnsiColor, Style};
 use clap::ColorChoice;
 use indicatif::{ProgressBar, ProgressStyle};
 use tokio::time::timeout;
+
+use super::text;
 
 /// Titles.
 pub(super) const TITLE: Style = Style::new().bold();
@@ -23,6 +28,8 @@ pub(super) const PLAIN_BAR: Style = AnsiColor::Cyan.on_default();
 
 /// How long nobody needs to be told that something goes on.
 const PATIENCE: Duration = Duration::from_millis(800);
+/// How long a picture of progress stands.
+const FRAME: Duration = Duration::from_millis(100);
 
 /// Whoever read our output has stopped reading.
 #[derive(Debug, thiserror::Error)]
@@ -64,6 +71,27 @@ impl Terminal {
         what: impl Into<Cow<'static, str>>,
         work: impl Future<Output = T>,
     ) -> T {
+        let what = what.into();
+        self.watching(|| what.to_string(), work).await
+    }
+
+    /// As [`waiting`](Self::waiting), with how far the work is: `counted` of `things`.
+    pub(super) async fn counting<T>(
+        &self,
+        what: impl Into<Cow<'static, str>>,
+        counted: &Counter,
+        things: &str,
+        work: impl Future<Output = T>,
+    ) -> T {
+        let what = what.into();
+        let state = || match counted.get() {
+            0 => what.to_string(),
+            count => format!("{what}: {} {things}", text::thousands(count)),
+        };
+        self.watching(state, work).await
+    }
+
+    async fn watching<T>(&self, state: impl Fn() -> String, work: impl Future<Output = T>) -> T {
         let mut work = pin!(work);
         if !self.progress {
             return work.await;
@@ -76,11 +104,35 @@ impl Terminal {
         if let Ok(style) = ProgressStyle::with_template("{spinner} {msg} {elapsed}") {
             spinner.set_style(style);
         }
-        spinner.set_message(what);
-        spinner.enable_steady_tick(Duration::from_millis(100));
-        let done = work.await;
-        spinner.finish_and_clear();
-        done
+        loop {
+            spinner.set_message(state());
+            spinner.tick();
+            if let Ok(done) = timeout(FRAME, &mut work).await {
+                spinner.finish_and_clear();
+                return done;
+            }
+        }
+    }
+}
+
+/// How much of some work is done. A clone counts into the same.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Counter(Arc<AtomicU64>);
+
+impl Counter {
+    /// So much more is done.
+    pub(super) fn add(&self, more: usize) {
+        let more = u64::try_from(more).unwrap_or(u64::MAX);
+        self.0.fetch_add(more, Ordering::Relaxed);
+    }
+
+    /// So much is done in all.
+    pub(super) fn set(&self, count: u64) {
+        self.0.store(count, Ordering::Relaxed);
+    }
+
+    pub(super) fn get(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
     }
 }
 
@@ -93,6 +145,14 @@ pub(super) fn note(text: &str) {
 /// A text in a style. What is written out loses the style where it is not wanted.
 pub(super) fn paint(style: Style, text: &str) -> String {
     format!("{style}{text}{style:#}")
+}
+
+/// A text with its styles where standard output has colours, and else without.
+pub(super) fn coloured(text: &str) -> Cow<'_, str> {
+    match anstream::AutoStream::choice(&io::stdout()) {
+        anstream::ColorChoice::Never => strip_str(text).to_string().into(),
+        _ => text.into(),
+    }
 }
 
 /// Settle whether colours are used; `Auto` follows the terminal and `NO_COLOR`.

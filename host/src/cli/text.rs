@@ -70,6 +70,46 @@ pub(super) fn count(number: usize, noun: &str) -> String {
     }
 }
 
+/// A number in groups of three digits: `12,345`.
+pub(super) fn thousands(number: u64) -> String {
+    let digits = number.to_string();
+    let mut out = String::with_capacity(digits.len() + digits.len() / 3);
+    for (place, digit) in digits.chars().enumerate() {
+        if place > 0 && (digits.len() - place).is_multiple_of(3) {
+            out.push(',');
+        }
+        out.push(digit);
+    }
+    out
+}
+
+/// A measured number, short enough to compare: `0.8333`, `1200`, `1.5e-7`.
+pub(super) fn number(value: f64) -> String {
+    let size = value.abs();
+    if size != 0.0 && !(1e-4..1e12).contains(&size) {
+        return format!("{value:.4e}");
+    }
+    let text = format!("{value:.4}");
+    text.trim_end_matches('0').trim_end_matches('.').to_owned()
+}
+
+/// A size in the unit that suits it: `512 B`, `1.5 MB`.
+pub(super) fn bytes(number: u64) -> String {
+    const UNITS: [&str; 4] = ["kB", "MB", "GB", "TB"];
+    if number < 1000 {
+        return format!("{number} B");
+    }
+    let mut tenths = number / 100;
+    let mut units = UNITS.into_iter().peekable();
+    while let Some(unit) = units.next() {
+        if tenths < 10_000 || units.peek().is_none() {
+            return format!("{}.{} {unit}", tenths / 10, tenths % 10);
+        }
+        tenths /= 1000;
+    }
+    format!("{number} B")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -88,5 +128,37 @@ mod tests {
         assert_eq!(shorten("searching", 6), "searc…");
         assert_eq!(shorten("検索検索", 6), "検索…");
         assert_eq!(pad("検索", 6), "検索  ");
+    }
+
+    #[test]
+    fn large_numbers_are_readable() {
+        for (number, shown) in [
+            (0, "0"),
+            (999, "999"),
+            (1000, "1,000"),
+            (1_234_567, "1,234,567"),
+        ] {
+            assert_eq!(thousands(number), shown);
+        }
+        for (value, shown) in [
+            (0.0, "0"),
+            (0.9, "0.9"),
+            (-5.0 / 6.0, "-0.8333"),
+            (1200.0, "1200"),
+            (1.5e-7, "1.5000e-7"),
+            (1e300, "1.0000e300"),
+        ] {
+            assert_eq!(super::number(value), shown);
+        }
+        for (number, shown) in [
+            (0, "0 B"),
+            (999, "999 B"),
+            (1_000, "1.0 kB"),
+            (999_999, "999.9 kB"),
+            (1_500_000, "1.5 MB"),
+            (2_000_000_000_000_000, "2000.0 TB"),
+        ] {
+            assert_eq!(bytes(number), shown);
+        }
     }
 }

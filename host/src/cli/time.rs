@@ -23,6 +23,11 @@ pub(super) enum Moment {
     At(Timestamp),
 }
 
+/// A day ago.
+pub(super) fn a_day_ago() -> Moment {
+    Moment::Ago(Span::new().days(1))
+}
+
 impl FromStr for Moment {
     type Err = String;
 

@@ -8,6 +8,7 @@ use super::arguments::OutputArgs;
 use super::context::Context;
 use super::exit::Exit;
 use super::scope::{Scope, ScopeArgs};
+use super::values::trace_id;
 use super::{record, text, waterfall};
 
 const AFTER_HELP: &str = "\
@@ -76,39 +77,6 @@ impl<'a> TraceRecord<'a> {
             project,
             url,
             spans: spans.iter().map(record::Span::from).collect(),
-        }
-    }
-}
-
-/// A trace id as the contract writes it. Capitals are what other tools print.
-pub(super) fn trace_id(text: &str) -> Result<String, String> {
-    hexadecimal(text, 32)
-}
-
-/// A span id as the contract writes it.
-pub(super) fn span_id(text: &str) -> Result<String, String> {
-    hexadecimal(text, 16)
-}
-
-fn hexadecimal(text: &str, digits: usize) -> Result<String, String> {
-    if text.len() == digits && text.bytes().all(|byte| byte.is_ascii_hexdigit()) {
-        return Ok(text.to_ascii_lowercase());
-    }
-    Err(format!("an id has {digits} hexadecimal digits"))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn ids_are_taken_in_capitals_and_refused_in_part() {
-        assert_eq!(
-            span_id("B7AD6B7169203331").as_deref(),
-            Ok("b7ad6b7169203331")
-        );
-        for text in ["", "b7ad6b716920333", "b7ad6b716920333g", "検索検索検"] {
-            assert!(span_id(text).is_err(), "{text:?}");
         }
     }
 }

@@ -1,6 +1,6 @@
 //! Arrow IPC streams, as far as Phoenix's query endpoint writes them: flat columns of text,
-//! numbers, booleans and times, neither compressed nor dictionary-encoded. The crate that reads
-//! all of Arrow would double this component.
+//! numbers, booleans and times, neither compressed nor dictionary-encoded. That is little
+//! enough to do without the crates that read all of Arrow.
 //!
 //! Nothing in the bytes is trusted: whatever does not fit reads as `None`, and what this file
 //! has no use for (lists, structs) as [`Cell::Other`].

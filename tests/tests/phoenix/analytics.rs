@@ -192,7 +192,11 @@ async fn phoenix_the_host_and_python_count_the_same() -> Result<()> {
             "{name}"
         );
     }
-    assert!(points.iter().all(|point| (point.time - NOON) % SECOND == 0));
+    assert!(
+        points
+            .iter()
+            .all(|point| (point.time - NOON).is_multiple_of(SECOND))
+    );
 
     let mut grouped = query(&[MetricName::SpanCount], TimeWindow::all());
     grouped.group_by = vec![GroupKey::Status, GroupKey::Kind, GroupKey::Name];

@@ -1,11 +1,22 @@
 //! The program `roost` on a real Phoenix.
 
+mod asking;
+mod datasets;
+mod experiments;
+mod files;
+mod judgements;
+
 use std::fs;
+use std::path::Path;
 
-use anyhow::Result;
-use roost_tests::{Phoenix, roost, unique};
+use anyhow::{Result, ensure};
+use roost_tests::{
+    Phoenix, PluginFolder, Ran, begin_shell, phoenix_provider, roost, shell, unique,
+};
+use serde_json::{Value, json};
+use tokio::process::Child;
 
-use crate::Service;
+use crate::{Service, written};
 
 /// A tenant with a trace of two spans, and a folder with a `roost.toml` to ask from.
 async fn tenant_with_a_trace() -> Result<(Service, tempfile::TempDir, String)> {
@@ -31,6 +42,76 @@ async fn tenant_with_a_trace() -> Result<(Service, tempfile::TempDir, String)> {
     );
     fs::write(folder.path().join("roost.toml"), toml)?;
     Ok((service, folder, tenant))
+}
+
+/// A folder with a `roost.toml` to ask from, and a project whose spans a test writes itself.
+struct Desk {
+    folder: tempfile::TempDir,
+    phoenix: &'static Phoenix,
+    project: String,
+    _plugins: PluginFolder,
+}
+
+impl Desk {
+    async fn new() -> Result<Self> {
+        let phoenix = Phoenix::shared().await?;
+        let plugins = PluginFolder::new()?;
+        plugins.install("phoenix", &phoenix_provider()?)?;
+        let folder = tempfile::tempdir()?;
+        let toml = format!(
+            "[plugins]\nfolder = \"{}\"\n[connections.default]\nprovider_config = {{ http_endpoint = \"{}\" }}\n",
+            plugins.path().display(),
+            phoenix.http_endpoint()
+        );
+        fs::write(folder.path().join("roost.toml"), toml)?;
+        Ok(Self {
+            folder,
+            phoenix,
+            project: unique("desk"),
+            _plugins: plugins,
+        })
+    }
+
+    fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// Write spans of these names, a millisecond longer each.
+    async fn spans(&self, names: &[&str]) -> Result<Vec<Value>> {
+        let spans = names.iter().zip(1..).map(|(name, place)| {
+            let attributes = json!({ "place": place, "input.value": format!("q{place} 🦉"),
+                "output.value": format!("a{place}") });
+            written::span(name, place, place * 1_000, attributes)
+        });
+        let spans: Vec<Value> = spans.collect();
+        written::write(self.phoenix, &self.project, &spans).await?;
+        Ok(spans)
+    }
+
+    /// Run `roost` about the project.
+    async fn roost(&self, arguments: &[&str]) -> Result<Ran> {
+        let scope = ["--project", &self.project];
+        roost(self.folder(), &[arguments, &scope].concat()).await
+    }
+
+    /// As [`Desk::roost`], for what has to go well.
+    async fn well(&self, arguments: &[&str]) -> Result<Ran> {
+        let ran = self.roost(arguments).await?;
+        ensure!(ran.code == 0, "{arguments:?}: {ran:?}");
+        Ok(ran)
+    }
+
+    /// Run a script, in which `$P` is the project.
+    async fn shell(&self, script: &str) -> Result<Ran> {
+        let script = format!("P='{}'\n{script}", self.project);
+        shell(self.folder(), &script).await
+    }
+
+    /// Begin to run such a script.
+    fn begin(&self, script: &str) -> Result<Child> {
+        let script = format!("P='{}'\n{script}", self.project);
+        begin_shell(self.folder(), &script)
+    }
 }
 
 #[tokio::test]

@@ -72,7 +72,7 @@ pub(super) fn append(
     Ok(found.at(project, version.map(|version| (version, count))))
 }
 
-/// The dataset that experiments without one run over, and the id of the one record in it.
+/// The dataset that experiments without one run over, with one record in it.
 /// All of a project share it, so that Phoenix's pages can compare them.
 pub(crate) fn ensure_hidden(phoenix: &Phoenix, project: &str) -> Result<Record> {
     let hidden = DatasetRef::Name(name::HIDDEN.to_owned());

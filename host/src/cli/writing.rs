@@ -1,0 +1,277 @@
+//! `--format` and `--output`: rows as a table for people, and in the formats of programs.
+
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use arrow::array::RecordBatch;
+use arrow::datatypes::SchemaRef;
+use arrow::json::LineDelimitedWriter;
+use clap::{Args, ValueEnum};
+use parquet::arrow::ArrowWriter;
+use tokio::task::block_in_place;
+
+use super::destination::{self, Destination, Output};
+use super::exit::CommandError;
+use super::{frame_table, terminal};
+
+/// How many rows of a table are laid out together.
+const TABLE_ROWS: usize = 1000;
+
+/// How rows are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum Format {
+    /// A table for people
+    Table,
+    /// One JSON array
+    Json,
+    /// JSON Lines: an object a line
+    Jsonl,
+    /// CSV, with a head line
+    Csv,
+    /// Parquet
+    Parquet,
+}
+
+impl Format {
+    /// What a file of this name has in it.
+    pub(super) fn of(path: &Path) -> Option<Self> {
+        let ending = path.extension()?.to_str()?.to_ascii_lowercase();
+        Some(match ending.as_str() {
+            "json" => Self::Json,
+            "jsonl" | "ndjson" => Self::Jsonl,
+            "csv" => Self::Csv,
+            "parquet" => Self::Parquet,
+            "txt" => Self::Table,
+            _ => return None,
+        })
+    }
+}
+
+/// How rows are written, and where.
+#[derive(Debug, Args)]
+pub(super) struct FormatArgs {
+    /// Print JSON: one object a line
+    #[arg(long, conflicts_with_all = ["format", "output"])]
+    pub(super) json: bool,
+    /// How rows are written; else as the file's ending says, else as a table
+    #[arg(long, value_name = "FORMAT")]
+    format: Option<Format>,
+    /// Write to this file, which is there when it is whole; - is standard output
+    #[arg(long, short, value_name = "FILE")]
+    output: Option<PathBuf>,
+}
+
+impl FormatArgs {
+    pub(super) fn output(&self) -> Option<&Path> {
+        self.output.as_deref()
+    }
+
+    /// The format that is wanted, or `usual` where nothing says.
+    pub(super) fn format(&self, usual: Format) -> Result<Format, CommandError> {
+        let file = self
+            .output()
+            .filter(|path| !super::lines::is_standard(path));
+        let format = match (self.format, file) {
+            _ if self.json => Format::Jsonl,
+            (Some(format), _) => format,
+            (None, None) => usual,
+            (None, Some(path)) => Format::of(path).ok_or_else(|| {
+                CommandError::Usage(format!(
+                    "{} does not tell a format: end it with .jsonl, .csv or .parquet, or say \
+                     --format",
+                    path.display()
+                ))
+            })?,
+        };
+        if format == Format::Parquet && destination::is_terminal(self.output()) {
+            let why = "Parquet is not for a terminal: say --output FILE, or pipe it";
+            return Err(CommandError::Usage(why.to_owned()));
+        }
+        Ok(format)
+    }
+}
+
+/// What was written.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Written {
+    pub(super) rows: u64,
+    pub(super) bytes: u64,
+}
+
+/// Rows on their way out.
+pub(super) struct Rows {
+    out: Out,
+    destination: Destination,
+    /// How many there were.
+    count: u64,
+}
+
+enum Out {
+    Text(Encoder, Output),
+    Parquet(Box<ArrowWriter<Output>>),
+}
+
+impl Rows {
+    /// Begin to write rows of these columns; `width` is the terminal's, if tables are to fit it.
+    pub(super) fn begin(
+        args: &FormatArgs,
+        schema: SchemaRef,
+        width: Option<usize>,
+    ) -> anyhow::Result<Self> {
+        let format = args.format(Format::Table)?;
+        let width = width.filter(|_| destination::is_terminal(args.output()));
+        let (destination, output) = Destination::open(args.output())?;
+        let encoder = match format {
+            Format::Table => Encoder::Table(Block::new(schema, width)),
+            Format::Json => Encoder::Lines { array: true },
+            Format::Jsonl => Encoder::Lines { array: false },
+            Format::Csv => Encoder::Csv(schema),
+            Format::Parquet => {
+                let writer = ArrowWriter::try_new(output, schema, None)?;
+                return Ok(Self {
+                    out: Out::Parquet(Box::new(writer)),
+                    destination,
+                    count: 0,
+                });
+            }
+        };
+        Ok(Self {
+            out: Out::Text(encoder, output),
+            destination,
+            count: 0,
+        })
+    }
+
+    /// Write these rows. It may block as long as whoever reads takes nothing.
+    pub(super) fn write(&mut self, rows: RecordBatch) -> anyhow::Result<()> {
+        let is_first = self.count == 0;
+        self.count += u64::try_from(rows.num_rows()).unwrap_or(u64::MAX);
+        let written = block_in_place(|| match &mut self.out {
+            Out::Text(encoder, out) => encoder.write(rows, is_first, out),
+            Out::Parquet(writer) => writer.write(&rows).map_err(anyhow::Error::new),
+        });
+        written.map_err(|error| self.destination.failed(error.context(UNWRITTEN)))
+    }
+
+    /// That was all.
+    pub(super) fn finish(self) -> anyhow::Result<Written> {
+        let Self {
+            out,
+            destination,
+            count,
+        } = self;
+        let finished = block_in_place(|| match out {
+            Out::Text(encoder, mut out) => {
+                encoder.finish(count == 0, &mut out)?;
+                Ok(out.flush()?)
+            }
+            Out::Parquet(writer) => Ok(writer.into_inner()?.flush()?),
+        });
+        let failed = |error: anyhow::Error| destination.failed(error.context(UNWRITTEN));
+        finished.map_err(failed)?;
+        let bytes = destination.finish()?;
+        Ok(Written { rows: count, bytes })
+    }
+}
+
+const UNWRITTEN: &str = "the output cannot be written";
+
+enum Encoder {
+    Table(Block),
+    Lines { array: bool },
+    Csv(SchemaRef),
+}
+
+/// Rows of a table that are laid out together.
+struct Block {
+    schema: SchemaRef,
+    width: Option<usize>,
+    held: Vec<RecordBatch>,
+    rows: usize,
+    is_first: bool,
+}
+
+impl Block {
+    fn new(schema: SchemaRef, width: Option<usize>) -> Self {
+        Self {
+            schema,
+            width,
+            held: Vec::new(),
+            rows: 0,
+            is_first: true,
+        }
+    }
+
+    fn push(&mut self, batch: RecordBatch, out: &mut impl Write) -> anyhow::Result<()> {
+        self.rows += batch.num_rows();
+        self.held.push(batch);
+        if self.rows >= TABLE_ROWS {
+            self.print(out)?;
+        }
+        Ok(())
+    }
+
+    fn print(&mut self, out: &mut impl Write) -> anyhow::Result<()> {
+        let batch = arrow::compute::concat_batches(&self.schema, &self.held)?;
+        self.held.clear();
+        self.rows = 0;
+        let table = frame_table::render(&batch, self.width)?;
+        if !std::mem::take(&mut self.is_first) {
+            out.write_all(b"\n")?;
+        }
+        let table = terminal::coloured(&table);
+        out.write_all(table.as_bytes())?;
+        Ok(())
+    }
+}
+
+impl Encoder {
+    fn write(
+        &mut self,
+        batch: RecordBatch,
+        is_first: bool,
+        out: &mut impl Write,
+    ) -> anyhow::Result<()> {
+        match self {
+            Self::Table(block) => block.push(batch, out),
+            Self::Lines { array } => {
+                let mut lines = LineDelimitedWriter::new(Vec::new());
+                lines.write(&batch)?;
+                lines.finish()?;
+                let lines = lines.into_inner();
+                if !*array {
+                    return Ok(out.write_all(&lines)?);
+                }
+                let mut before: &[u8] = if is_first { b"[\n" } else { b",\n" };
+                let lines = lines.split(|byte| *byte == b'\n');
+                for line in lines.filter(|line| !line.is_empty()) {
+                    out.write_all(before)?;
+                    out.write_all(line)?;
+                    before = b",\n";
+                }
+                Ok(())
+            }
+            Self::Csv(_) => csv(&batch, is_first, out),
+        }
+    }
+
+    fn finish(self, is_empty: bool, out: &mut impl Write) -> anyhow::Result<()> {
+        match self {
+            Self::Table(mut block) if block.rows > 0 || block.is_first => block.print(out),
+            Self::Lines { array: true } if is_empty => Ok(out.write_all(b"[]\n")?),
+            Self::Lines { array: true } => Ok(out.write_all(b"\n]\n")?),
+            Self::Csv(schema) if is_empty => csv(&RecordBatch::new_empty(schema), true, out),
+            Self::Table(_) | Self::Lines { .. } | Self::Csv(_) => Ok(()),
+        }
+    }
+}
+
+fn csv(batch: &RecordBatch, head: bool, out: &mut impl Write) -> anyhow::Result<()> {
+    let mut text = Vec::new();
+    let mut writer = arrow::csv::WriterBuilder::new()
+        .with_header(head)
+        .build(&mut text);
+    writer.write(batch)?;
+    drop(writer);
+    Ok(out.write_all(&text)?)
+}
