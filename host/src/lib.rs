@@ -41,6 +41,8 @@
 //! | feature | default | adds |
 //! |---|---|---|
 //! | `cli` | yes | the binary `roost` |
+//! | `otel-sdk` | no | `manager::TenantSpanProcessor`: the spans of an OpenTelemetry SDK |
+//! | `tracing-layer` | no | `tracing_layer`: the spans of `tracing` |
 
 pub mod config;
 pub mod contract;
@@ -52,6 +54,8 @@ pub mod provider;
 pub use config::{Config, TenantId};
 pub use contract::ProviderError;
 pub use manager::{TelemetryManager, global, init, reset};
+#[cfg(feature = "tracing-layer")]
+pub use manager::{TracingLayer, tracing_layer};
 pub use plugin::Host;
 pub use provider::Provider;
 

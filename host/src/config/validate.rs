@@ -8,7 +8,8 @@ use super::secret::MASK;
 use super::suggestion::suggest;
 use super::{
     CacheConfig, Config, ConfigError, ConnectionConfig, ExposeSecret, LimitsConfig, Place,
-    PluginsConfig, Problem, SamplingConfig, SecretSource, TelemetryConfig, endpoint, identifier, project,
+    PluginsConfig, Problem, SamplingConfig, SecretSource, TelemetryConfig, endpoint, identifier,
+    project,
 };
 
 const HOUR_SECONDS: u64 = 3_600;

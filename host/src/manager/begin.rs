@@ -3,9 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use opentelemetry::trace::{
-    Link, SpanBuilder, SpanContext, TraceContextExt, TraceFlags,
-};
+use opentelemetry::trace::{Link, SpanBuilder, SpanContext, TraceContextExt, TraceFlags};
 use opentelemetry::{Context, KeyValue};
 
 use super::TelemetryManager;

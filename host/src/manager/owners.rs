@@ -31,14 +31,15 @@ impl TraceOwners {
         Arc::clone(self.lock().get_or_insert(trace, || Arc::clone(project)))
     }
 
-    /// The owner of the trace that is current in `context`, if it has one.
+    /// Whose the current span of `context` is, if that is of this process.
     pub(super) fn of(&self, context: &Context) -> Option<Arc<Project>> {
         let span = context.span();
         let trace = span.span_context().trace_id();
         if let Some(project) = ActiveProject::of(context, trace) {
             return Some(Arc::clone(project));
         }
-        if trace == TraceId::INVALID {
+        // Whoever sends a request chooses its trace, and must not choose a tenant by it.
+        if trace == TraceId::INVALID || span.span_context().is_remote() {
             return None;
         }
         self.lock().get(&trace).cloned()

@@ -6,9 +6,7 @@
 use http::{HeaderMap, HeaderName, HeaderValue};
 use opentelemetry::Context;
 use opentelemetry::baggage::{Baggage, BaggageExt, KeyValueMetadata};
-use opentelemetry::trace::{
-    SpanContext, SpanId, TraceContextExt, TraceFlags, TraceId, TraceState,
-};
+use opentelemetry::trace::{SpanContext, SpanId, TraceContextExt, TraceFlags, TraceId, TraceState};
 use percent_encoding::percent_decode_str;
 
 use super::TelemetryManager;
@@ -184,7 +182,10 @@ mod tests {
             (format!("00-{TRACE}-{SPAN}-ff"), Some(true)),
             // Versions to come may say more.
             (format!("cc-{TRACE}-{SPAN}-01"), Some(true)),
-            (format!("cc-{TRACE}-{SPAN}-01-what-the-future-brings"), Some(true)),
+            (
+                format!("cc-{TRACE}-{SPAN}-01-what-the-future-brings"),
+                Some(true),
+            ),
             (format!("cc-{TRACE}-{SPAN}-01.what"), None),
             (format!("{good}-what"), None),
             (format!("ff-{TRACE}-{SPAN}-01"), None),
