@@ -9,6 +9,7 @@ mod auth;
 mod cache;
 mod command_line;
 mod hot_reload;
+mod interfaces;
 mod limits;
 mod manager;
 mod official_client;
