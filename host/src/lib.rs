@@ -66,6 +66,9 @@ mod pages {
     mod embed {}
     #[doc = include_str!("../../docs/hot-reload.md")]
     mod hot_reload {}
+    #[cfg(all(feature = "otel-sdk", feature = "tracing-layer"))]
+    #[doc = include_str!("../../docs/instrument.md")]
+    mod instrument {}
     #[doc = include_str!("../../README.md")]
     mod readme {}
 }

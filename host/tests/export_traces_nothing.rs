@@ -1,6 +1,11 @@
 //! The export makes spans of `tracing` itself, in the HTTP/2 it speaks. It alone is in this
 //! process, whose subscriber is every thread's.
-#![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used)]
+#![allow(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used
+)]
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};

@@ -1,7 +1,6 @@
 //! For applications that have an OpenTelemetry SDK: a processor that takes its spans.
 
 use std::fmt;
-use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,6 +11,7 @@ use opentelemetry::trace::{
 use opentelemetry::{Context, Key, KeyValue};
 use opentelemetry_sdk::error::{OTelSdkError, OTelSdkResult};
 use opentelemetry_sdk::trace::{Span, SpanData, SpanProcessor};
+use sha2::{Digest, Sha256};
 
 use super::TelemetryManager;
 use super::tracer::scope_attributes;
@@ -115,11 +115,16 @@ impl TenantSpanProcessor {
         if owner.name() == project.name() {
             return trace;
         }
-        let mut half = DefaultHasher::new();
-        (trace.to_bytes(), project.name()).hash(&mut half);
-        let high = half.finish();
-        high.hash(&mut half);
-        TraceId::from(u128::from(high) << 64 | u128::from(half.finish()).max(1))
+        // The same in every process that sees this trace and this project.
+        let digest = Sha256::new()
+            .chain_update(trace.to_bytes())
+            .chain_update(project.name())
+            .finalize();
+        let id = digest.iter().take(16);
+        TraceId::from(
+            id.fold(0, |id: u128, byte| id << 8 | u128::from(*byte))
+                .max(1),
+        )
     }
 }
 

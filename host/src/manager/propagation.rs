@@ -35,16 +35,7 @@ impl TelemetryManager {
     /// ```
     #[must_use]
     pub fn extract(&self, headers: &HeaderMap) -> Context {
-        let mut context = Context::current();
-        if let Some(span) = span_context(headers) {
-            context = context.with_remote_span_context(span);
-        }
-        let baggage = baggage(headers);
-        if baggage.is_empty() {
-            context
-        } else {
-            context.with_baggage(baggage)
-        }
+        Caller::of(headers).within(Context::current())
     }
 
     /// Write a context into the headers of a request, so that the spans of whoever answers it
@@ -71,6 +62,33 @@ impl TelemetryManager {
             insert(headers, TRACESTATE, &span.trace_state().header());
         }
         insert(headers, BAGGAGE, &context.baggage().to_string());
+    }
+}
+
+/// What a caller sent along.
+pub(super) struct Caller {
+    span: Option<SpanContext>,
+    baggage: Baggage,
+}
+
+impl Caller {
+    pub(super) fn of(headers: &HeaderMap) -> Self {
+        Self {
+            span: span_context(headers),
+            baggage: baggage(headers),
+        }
+    }
+
+    /// `context` with it.
+    pub(super) fn within(self, mut context: Context) -> Context {
+        if let Some(span) = self.span {
+            context = context.with_remote_span_context(span);
+        }
+        if self.baggage.is_empty() {
+            context
+        } else {
+            context.with_baggage(self.baggage)
+        }
     }
 }
 

@@ -14,12 +14,14 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use futures_util::FutureExt as _;
+use http::HeaderMap;
 use opentelemetry::trace::{FutureExt as _, SpanBuilder as OtelSpanBuilder};
 use opentelemetry::trace::{SpanContext, Status, TraceContextExt};
 use opentelemetry::{Context, KeyValue, Value};
 
 use super::TelemetryManager;
 use super::begin::Whose;
+use super::propagation::Caller;
 
 /// The attribute that holds a span's OpenInference kind.
 const KIND: &str = "openinference.span.kind";
@@ -32,6 +34,7 @@ pub struct SpanBuilder<'a> {
     tenant: &'a str,
     service: Option<Cow<'a, str>>,
     session: Option<Arc<str>>,
+    caller: Option<Caller>,
     component: Option<&'a str>,
     latency_key: Option<&'static str>,
     attributes: Vec<KeyValue>,
@@ -49,6 +52,7 @@ impl<'a> SpanBuilder<'a> {
             tenant,
             service: None,
             session: None,
+            caller: None,
             component: None,
             latency_key: None,
             attributes: Vec::new(),
@@ -66,6 +70,20 @@ impl<'a> SpanBuilder<'a> {
     /// [`TelemetryManager::session`] around it.
     pub fn session(mut self, session_id: impl Into<Arc<str>>) -> Self {
         self.session = Some(session_id.into());
+        self
+    }
+
+    /// Go on with the trace that the headers of a request tell of, as
+    /// [`extract`](TelemetryManager::extract) does.
+    ///
+    /// ```
+    /// # let telemetry = roost::TelemetryManager::disabled();
+    /// # let request = http::Request::new(());
+    /// let span = telemetry.span("request", "acme").caller(request.headers());
+    /// span.in_scope(|_| ());
+    /// ```
+    pub fn caller(mut self, headers: &HeaderMap) -> Self {
+        self.caller = Some(Caller::of(headers));
         self
     }
 
@@ -118,7 +136,10 @@ impl<'a> SpanBuilder<'a> {
         {
             return Span::none();
         }
-        let parent = Context::current();
+        let parent = match self.caller {
+            Some(caller) => caller.within(Context::current()),
+            None => Context::current(),
+        };
         let whose = Whose {
             tenant: self.tenant,
             service: self.service.as_deref(),

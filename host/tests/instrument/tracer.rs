@@ -190,7 +190,12 @@ fn a_trace_goes_on_where_its_headers_arrive() {
     let entered = server.telemetry.extract(&headers).attach();
     server.telemetry.span("answer", "acme").in_scope(|_| ());
     drop(entered);
-    assert!(server.span("answer").is_child_of(&client.span("ask")));
+    let again = server.telemetry.span("again", "acme").caller(&headers);
+    again.in_scope(|_| server.telemetry.span("step", "acme").in_scope(|_| ()));
+    let ask = client.span("ask");
+    assert!(server.span("answer").is_child_of(&ask));
+    let again = server.span("again");
+    assert!(again.is_child_of(&ask) && server.span("step").is_child_of(&again));
 }
 
 /// Without telemetry, and for a tenant that cannot be, the work runs and contexts pass through.
