@@ -42,7 +42,9 @@
 //! | feature | default | adds |
 //! |---|---|---|
 //! | `cli` | yes | the binary `roost`; includes `query` |
+//! | `otel-sdk` | no | `manager::TenantSpanProcessor`: the spans of an OpenTelemetry SDK |
 //! | `query` | through `cli` | module `query`: Arrow frames, filters in SQL, SQL over spans, Parquet and CSV |
+//! | `tracing-layer` | no | `tracing_layer`: the spans of `tracing` |
 
 pub mod config;
 pub mod contract;
@@ -56,6 +58,8 @@ pub mod query;
 pub use config::{Config, TenantId};
 pub use contract::ProviderError;
 pub use manager::{TelemetryManager, global, init, reset};
+#[cfg(feature = "tracing-layer")]
+pub use manager::{TracingLayer, tracing_layer};
 pub use plugin::Host;
 pub use provider::Provider;
 
@@ -70,6 +74,9 @@ mod pages {
     mod experiments {}
     #[doc = include_str!("../../docs/hot-reload.md")]
     mod hot_reload {}
+    #[cfg(all(feature = "otel-sdk", feature = "tracing-layer"))]
+    #[doc = include_str!("../../docs/instrument.md")]
+    mod instrument {}
     #[doc = include_str!("../../README.md")]
     mod readme {}
 }

@@ -114,6 +114,10 @@ fn without_a_file_every_key_has_its_default() {
             "otlp_endpoint": "localhost:4317",
             "otlp_use_tls": false,
             "extra_resource_attributes": {},
+            "sampling": {
+                "sampler": "parentbased_always_on",
+                "ratio": 1.0
+            },
             "batch_config": {
                 "max_queue_size": 2048,
                 "max_export_batch_size": 512,
@@ -178,6 +182,18 @@ fn every_variable_sets_its_key_and_no_other() {
             "1",
             "/telemetry/batch_config/use_sync_export",
             json!(true),
+        ),
+        (
+            "OTEL_TRACES_SAMPLER",
+            "parentbased_traceidratio",
+            "/telemetry/sampling/sampler",
+            json!("parentbased_traceidratio"),
+        ),
+        (
+            "OTEL_TRACES_SAMPLER_ARG",
+            "0.25",
+            "/telemetry/sampling/ratio",
+            json!(0.25),
         ),
         (
             "ENVIRONMENT",
@@ -478,6 +494,7 @@ fn the_example_and_the_reference_name_every_key_and_variable() {
     let config = serde_json::to_value(Config::default()).unwrap();
     for section in [
         "/telemetry",
+        "/telemetry/sampling",
         "/telemetry/batch_config",
         "/plugins",
         "/limits",

@@ -62,7 +62,8 @@ impl<S: Sync> FromRequestParts<S> for Caller {
     }
 }
 
-/// The span around a whole request. Everything the handlers trace becomes its child.
+/// The span around a whole request. Everything the handlers trace becomes its child, and it
+/// goes on with the trace of a caller that sends one along.
 pub async fn trace(
     State(telemetry): State<TelemetryManager>,
     caller: Caller,
@@ -75,6 +76,7 @@ pub async fn trace(
     let route = path.map_or_else(|| "unknown".to_owned(), |path| path.as_str().to_owned());
     let span = telemetry
         .span(format!("{method} {route}"), caller.tenant.as_str())
+        .caller(request.headers())
         .kind("CHAIN")
         .attribute("http.request.method", method.to_string())
         .attribute("http.route", route);

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::SecretSource;
+use super::{SamplingConfig, SecretSource};
 
 /// The name of the connection that is always there.
 pub const DEFAULT_CONNECTION: &str = "default";
@@ -98,17 +98,21 @@ impl From<Connections> for BTreeMap<String, ConnectionConfig> {
 
 /// `[tenants.<id>]`: what is particular to a tenant. A tenant without an entry has the
 /// defaults.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct TenantConfig {
     /// The name of the tenant's connection. Default `default`.
     pub connection: String,
+    /// Which of its traces are recorded. None, the default: as `[telemetry.sampling]` says.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sampling: Option<SamplingConfig>,
 }
 
 impl Default for TenantConfig {
     fn default() -> Self {
         Self {
             connection: DEFAULT_CONNECTION.to_owned(),
+            sampling: None,
         }
     }
 }

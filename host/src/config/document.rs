@@ -185,6 +185,7 @@ fn quoted(list: &str) -> impl Iterator<Item = &str> {
 fn plain(wanted: &str) -> &str {
     match wanted {
         "u32" | "u64" | "usize" => "a whole number, 0 or more",
+        "f64" => "a number",
         "a boolean" => "`true` or `false`",
         "a string" | "path string" => "a text in quotes",
         "a sequence" => "a list",

@@ -1,6 +1,6 @@
 //! The environment, which stands over the file: what every variable sets.
 
-use super::{Config, ConfigError, Problem, Secret, SecretSource, TelemetryLevel};
+use super::{Config, ConfigError, Problem, Sampler, Secret, SecretSource, TelemetryLevel};
 
 /// The provider the `PHOENIX_*` variables of a connection are for.
 const PHOENIX: &str = "phoenix";
@@ -19,6 +19,8 @@ pub struct Variable {
 enum Target {
     Flag(fn(&mut Config) -> &mut bool),
     Level(fn(&mut Config) -> &mut TelemetryLevel),
+    Sampler(fn(&mut Config) -> &mut Sampler),
+    Number(fn(&mut Config) -> &mut f64),
     Text(fn(&mut Config) -> &mut String),
     PluginsFolder,
     /// A key of the default connection's `provider_config`, where that is a Phoenix.
@@ -44,6 +46,16 @@ pub const VARIABLES: &[Variable] = &[
         name: "TELEMETRY_SYNC_EXPORT",
         key: "telemetry.batch_config.use_sync_export",
         target: Target::Flag(|config| &mut config.telemetry.batch_config.use_sync_export),
+    },
+    Variable {
+        name: "OTEL_TRACES_SAMPLER",
+        key: "telemetry.sampling.sampler",
+        target: Target::Sampler(|config| &mut config.telemetry.sampling.sampler),
+    },
+    Variable {
+        name: "OTEL_TRACES_SAMPLER_ARG",
+        key: "telemetry.sampling.ratio",
+        target: Target::Number(|config| &mut config.telemetry.sampling.ratio),
     },
     Variable {
         name: "ENVIRONMENT",
@@ -157,6 +169,12 @@ impl Target {
             Self::Flag(field) => *field(config) = flag(value)?,
             Self::Level(field) => {
                 *field(config) = value.parse().map_err(|error| format!("{error}"))?;
+            }
+            Self::Sampler(field) => {
+                *field(config) = value.parse().map_err(|error| format!("{error}"))?;
+            }
+            Self::Number(field) => {
+                *field(config) = value.parse().map_err(|_| "must be a number".to_owned())?;
             }
             Self::Text(field) => value.clone_into(field(config)),
             Self::PluginsFolder => config.plugins.folder = value.into(),

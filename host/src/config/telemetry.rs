@@ -8,7 +8,7 @@ use url::Url;
 
 use super::endpoint::{self, InvalidEndpoint};
 use super::project::{InvalidTemplate, ProjectNameError, ProjectNames};
-use super::{BatchExportConfig, TelemetryLevel, TenantId};
+use super::{BatchExportConfig, SamplingConfig, TelemetryLevel, TenantId};
 
 /// Where spans go when nobody says.
 pub(super) const DEFAULT_OTLP_ENDPOINT: &str = "localhost:4317";
@@ -18,7 +18,7 @@ pub(super) const DEFAULT_OTLP_ENDPOINT: &str = "localhost:4317";
 /// It goes to a dictionary and back by serde, for instance with `serde_json::to_value` and
 /// `serde_json::from_value`: every key is written, absent ones are read as their defaults,
 /// unknown ones are refused.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct TelemetryConfig {
     /// Whether anything is traced at all. Default true.
@@ -54,6 +54,8 @@ pub struct TelemetryConfig {
     pub otlp_use_tls: bool,
     /// Attributes of the resource, on top of the service's name, version and environment.
     pub extra_resource_attributes: BTreeMap<String, String>,
+    /// Which traces are recorded.
+    pub sampling: SamplingConfig,
     /// How spans are gathered before they leave.
     pub batch_config: BatchExportConfig,
 }
@@ -75,6 +77,7 @@ impl Default for TelemetryConfig {
             otlp_endpoint: DEFAULT_OTLP_ENDPOINT.to_owned(),
             otlp_use_tls: false,
             extra_resource_attributes: BTreeMap::new(),
+            sampling: SamplingConfig::default(),
             batch_config: BatchExportConfig::default(),
         }
     }

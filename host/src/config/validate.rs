@@ -8,7 +8,8 @@ use super::secret::MASK;
 use super::suggestion::suggest;
 use super::{
     CacheConfig, Config, ConfigError, ConnectionConfig, ExposeSecret, LimitsConfig, Place,
-    PluginsConfig, Problem, SecretSource, TelemetryConfig, endpoint, identifier, project,
+    PluginsConfig, Problem, SamplingConfig, SecretSource, TelemetryConfig, endpoint, identifier,
+    project,
 };
 
 const HOUR_SECONDS: u64 = 3_600;
@@ -35,6 +36,10 @@ impl Config {
             findings.connection(name, connection);
         }
         for (tenant, entry) in &self.tenants {
+            if let Some(sampling) = &entry.sampling {
+                let section = key_path(["tenants", tenant.as_str(), "sampling"]);
+                findings.sampling(&section, sampling);
+            }
             if self.connections.get(&entry.connection).is_none() {
                 let known = self.connections.iter().map(|(name, _)| name);
                 findings.refuse(
@@ -89,7 +94,12 @@ impl Findings<'_> {
                 advice,
             );
         }
+        self.sampling("telemetry.sampling", &telemetry.sampling);
         self.batch(telemetry);
+    }
+
+    fn sampling(&mut self, section: &str, sampling: &SamplingConfig) {
+        self.range(&format!("{section}.ratio"), sampling.ratio, 0.0..=1.0);
     }
 
     fn batch(&mut self, telemetry: &TelemetryConfig) {

@@ -59,7 +59,27 @@ impl RecordingSpan {
         builder: SpanBuilder,
         parent: &SpanContext,
     ) -> Self {
-        let context = new_context(parent);
+        let context = Self::new_context(parent);
+        Self::start_as(context, pipeline, project, session, builder, parent)
+    }
+
+    /// A context for a child of `parent`, or for a root where that is not valid.
+    #[must_use]
+    pub fn new_context(parent: &SpanContext) -> SpanContext {
+        new_context(parent)
+    }
+
+    /// [`start`](Self::start) with a context that is known already. It is of the trace of
+    /// `parent`, where that is valid.
+    #[must_use]
+    pub fn start_as(
+        context: SpanContext,
+        pipeline: &Pipeline,
+        project: Arc<Project>,
+        session: Option<Arc<str>>,
+        builder: SpanBuilder,
+        parent: &SpanContext,
+    ) -> Self {
         let kind = builder.span_kind.unwrap_or(SpanKind::Internal);
         let start = builder.start_time.unwrap_or_else(SystemTime::now);
         let mut encoder = SpanEncoder::new(&context, parent, &kind, start);

@@ -9,8 +9,9 @@ use opentelemetry::{KeyValue, StringValue};
 use super::ProjectOverrides;
 use super::connections::{ConnectionError, Connections};
 use super::error::TenantError;
-use super::foreign::ForeignTraces;
+use super::owners::TraceOwners;
 use super::projects::ProjectCache;
+use super::sampler::Samplers;
 use crate::config::{Config, ProjectNameError, ProjectNames, TenantId};
 use crate::export::{Pipeline, Project};
 use crate::plugin::Host;
@@ -24,12 +25,14 @@ pub(super) struct Inner {
     pub(super) pipeline: OnceLock<Pipeline>,
     pub(super) cache: ProjectCache,
     pub(super) overrides: Mutex<HashMap<(TenantId, String), ProjectOverrides>>,
-    pub(super) foreign_traces: ForeignTraces,
+    pub(super) owners: TraceOwners,
+    pub(super) samplers: Samplers,
     pub(super) environment: StringValue,
     pub(super) resource: Vec<KeyValue>,
     pub(super) cache_hits: AtomicU64,
     pub(super) cache_misses: AtomicU64,
     pub(super) failed_initializations: AtomicU64,
+    pub(super) sampled_out: AtomicU64,
 }
 
 impl Inner {
@@ -46,7 +49,8 @@ impl Inner {
             pipeline: OnceLock::new(),
             cache: ProjectCache::new(telemetry.max_cached_tenants, telemetry.tenant_cache_ttl()),
             overrides: Mutex::default(),
-            foreign_traces: ForeignTraces::new(),
+            owners: TraceOwners::new(),
+            samplers: Samplers::new(&config),
             environment: telemetry.environment.clone().into(),
             resource: resource
                 .into_iter()
@@ -55,6 +59,7 @@ impl Inner {
             cache_hits: AtomicU64::new(0),
             cache_misses: AtomicU64::new(0),
             failed_initializations: AtomicU64::new(0),
+            sampled_out: AtomicU64::new(0),
             config,
         }
     }

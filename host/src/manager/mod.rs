@@ -4,23 +4,38 @@
 //! and hands out the [`Provider`]s that read them back. Telemetry never fails the
 //! application: what cannot be traced is counted and runs untraced.
 
+mod begin;
 mod connections;
 mod error;
-mod foreign;
 mod global;
 mod inner;
+mod owners;
+#[cfg(feature = "otel-sdk")]
+mod processor;
 mod projects;
+mod propagation;
 mod resolver;
+mod sampler;
+mod search;
 mod session;
 mod span;
 mod stats;
+mod tracer;
+#[cfg(feature = "tracing-layer")]
+mod tracing_layer;
 
 pub use connections::ConnectionError;
 pub use error::{ManagerError, TenantError};
 pub use global::{global, init, reset};
+#[cfg(feature = "otel-sdk")]
+pub use processor::TenantSpanProcessor;
+pub use search::{BackendSearch, Encode, Search, SearchResult};
 pub use session::SessionScope;
 pub use span::{Span, SpanBuilder};
 pub use stats::{StatsConfig, TelemetryStats};
+pub use tracer::{TenantTracer, TenantTracerProvider, TracerSpan};
+#[cfg(feature = "tracing-layer")]
+pub use tracing_layer::{TracingLayer, tracing_layer};
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -288,6 +303,7 @@ impl TelemetryManager {
             cache_hits: self.inner.cache_hits.load(Ordering::Relaxed),
             cache_misses: self.inner.cache_misses.load(Ordering::Relaxed),
             failed_initializations: self.inner.failed_initializations.load(Ordering::Relaxed),
+            sampled_out: self.inner.sampled_out.load(Ordering::Relaxed),
             cached_tenants: size.tenants,
             cached_tracers: size.projects,
             spans: self
@@ -309,10 +325,6 @@ impl TelemetryManager {
                 environment: config.telemetry.environment.clone(),
             },
         }
-    }
-
-    fn foreign_traces(&self) -> &foreign::ForeignTraces {
-        &self.inner.foreign_traces
     }
 
     fn environment(&self) -> StringValue {

@@ -11,15 +11,17 @@ use std::borrow::Cow;
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::Arc;
+use std::time::Instant;
 
 use futures_util::FutureExt as _;
-use opentelemetry::trace::{FutureExt as _, Link, SpanContext, Status, TraceContextExt};
+use http::HeaderMap;
+use opentelemetry::trace::{FutureExt as _, SpanBuilder as OtelSpanBuilder};
+use opentelemetry::trace::{SpanContext, Status, TraceContextExt};
 use opentelemetry::{Context, KeyValue, Value};
 
 use super::TelemetryManager;
-use super::foreign::ForeignTraces;
-use super::session::ActiveSession;
-use crate::export::{Project, RecordingSpan};
+use super::begin::Whose;
+use super::propagation::Caller;
 
 /// The attribute that holds a span's OpenInference kind.
 const KIND: &str = "openinference.span.kind";
@@ -32,6 +34,9 @@ pub struct SpanBuilder<'a> {
     tenant: &'a str,
     service: Option<Cow<'a, str>>,
     session: Option<Arc<str>>,
+    caller: Option<Caller>,
+    component: Option<&'a str>,
+    latency_key: Option<&'static str>,
     attributes: Vec<KeyValue>,
 }
 
@@ -47,6 +52,9 @@ impl<'a> SpanBuilder<'a> {
             tenant,
             service: None,
             session: None,
+            caller: None,
+            component: None,
+            latency_key: None,
             attributes: Vec::new(),
         }
     }
@@ -62,6 +70,42 @@ impl<'a> SpanBuilder<'a> {
     /// [`TelemetryManager::session`] around it.
     pub fn session(mut self, session_id: impl Into<Arc<str>>) -> Self {
         self.session = Some(session_id.into());
+        self
+    }
+
+    /// Go on with the trace that the headers of a request tell of, as
+    /// [`extract`](TelemetryManager::extract) does.
+    ///
+    /// ```
+    /// # let telemetry = roost::TelemetryManager::disabled();
+    /// # let request = http::Request::new(());
+    /// let span = telemetry.span("request", "acme").caller(request.headers());
+    /// span.in_scope(|_| ());
+    /// ```
+    pub fn caller(mut self, headers: &HeaderMap) -> Self {
+        self.caller = Some(Caller::of(headers));
+        self
+    }
+
+    /// The component the span is about, such as `encoder`. Where the configured level does not
+    /// [instrument](crate::config::TelemetryLevel::instruments) it no span is made: the work
+    /// runs all the same, and spans made inside are children of the span around it.
+    ///
+    /// ```
+    /// # let telemetry = roost::TelemetryManager::disabled();
+    /// let vector = telemetry
+    ///     .span("embed", "acme")
+    ///     .component("encoder")
+    ///     .in_scope(|_| vec![0.5]);
+    /// ```
+    pub fn component(mut self, component: &'a str) -> Self {
+        self.component = Some(component);
+        self
+    }
+
+    /// The attribute that tells, when the span ends, how many milliseconds it took.
+    pub(super) fn latency_key(mut self, key: &'static str) -> Self {
+        self.latency_key = Some(key);
         self
     }
 
@@ -85,39 +129,27 @@ impl<'a> SpanBuilder<'a> {
     /// Begin the span. It ends with [`Span::end`], or when the last clone of it and of its
     /// context is dropped.
     pub fn start(self) -> Span {
-        let parent = Context::current();
-        if parent.is_telemetry_suppressed() {
-            return Span(None);
+        let config = &self.manager.config().telemetry;
+        if self
+            .component
+            .is_some_and(|component| !config.should_instrument_level(component))
+        {
+            return Span::none();
         }
-        let Some((pipeline, project)) =
-            self.manager.recording(self.tenant, self.service.as_deref())
-        else {
-            return Span(None);
+        let parent = match self.caller {
+            Some(caller) => caller.within(Context::current()),
+            None => Context::current(),
         };
-        let session = self
-            .session
-            .or_else(|| ActiveSession::of(&parent, project.tenant_id()));
-        let lineage = Lineage::of(&parent, &project, self.manager.foreign_traces());
-        let mut attributes = vec![
-            KeyValue::new("tenant.id", project.tenant_id().to_owned()),
-            KeyValue::new("service.name", project.service().to_owned()),
-            KeyValue::new("environment", self.manager.environment()),
-        ];
-        attributes.extend(self.attributes);
-        let mut builder =
-            opentelemetry::trace::SpanBuilder::from_name(self.name).with_attributes(attributes);
-        if let Some(other) = lineage.link {
-            builder = builder.with_links(vec![Link::with_context(other)]);
+        let whose = Whose {
+            tenant: self.tenant,
+            service: self.service.as_deref(),
+        };
+        let builder = OtelSpanBuilder::from_name(self.name).with_attributes(self.attributes);
+        let begun = self.manager.begin(whose, self.session, builder, &parent);
+        Span {
+            context: begun.map(|begun| begun.into_context(&parent)),
+            latency: self.latency_key.map(|key| (key, Instant::now())),
         }
-        let span = RecordingSpan::start(
-            pipeline,
-            Arc::clone(&project),
-            session,
-            builder,
-            &lineage.parent,
-        );
-        let owner = ActiveProject(project);
-        Span(Some(parent.with_span(span).with_value(owner)))
     }
 
     /// Run `work` in the span. A panic is recorded and goes on.
@@ -205,20 +237,31 @@ impl<'a> SpanBuilder<'a> {
 
 /// A span, or what stands for one where none could be made. Clones are the same span.
 #[derive(Clone, Debug)]
-pub struct Span(Option<Context>);
+pub struct Span {
+    context: Option<Context>,
+    /// The attribute that tells how long it took, and since when.
+    latency: Option<(&'static str, Instant)>,
+}
 
 impl Span {
+    fn none() -> Self {
+        Self {
+            context: None,
+            latency: None,
+        }
+    }
+
     /// Whether what is set here is recorded anywhere.
     #[must_use]
     pub fn is_recording(&self) -> bool {
-        self.0
+        self.context
             .as_ref()
             .is_some_and(|context| context.span().is_recording())
     }
 
     /// Set an attribute; a later value replaces an earlier one.
     pub fn set_attribute(&self, key: impl Into<Cow<'static, str>>, value: impl Into<Value>) {
-        if let Some(context) = &self.0 {
+        if let Some(context) = &self.context {
             context
                 .span()
                 .set_attribute(KeyValue::new(key.into(), value));
@@ -227,14 +270,14 @@ impl Span {
 
     /// Record that something happened, now.
     pub fn add_event(&self, name: impl Into<Cow<'static, str>>, attributes: Vec<KeyValue>) {
-        if let Some(context) = &self.0 {
+        if let Some(context) = &self.context {
             context.span().add_event(name, attributes);
         }
     }
 
     /// Say how the work ended. `Ok` is final.
     pub fn set_status(&self, status: Status) {
-        if let Some(context) = &self.0 {
+        if let Some(context) = &self.context {
             context.span().set_status(status);
         }
     }
@@ -245,7 +288,7 @@ impl Span {
     }
 
     fn record_exception(&self, kind: &'static str, message: String) {
-        if let Some(context) = &self.0 {
+        if let Some(context) = &self.context {
             let span = context.span();
             span.add_event(
                 "exception",
@@ -261,27 +304,37 @@ impl Span {
     /// The id of its trace, 32 lower-case hexadecimal digits; `None` if nothing is recorded.
     #[must_use]
     pub fn trace_id(&self) -> Option<String> {
-        let context = self.0.as_ref()?;
-        Some(context.span().span_context().trace_id().to_string())
+        self.recorded().map(|span| span.trace_id().to_string())
     }
 
     /// Its id, 16 lower-case hexadecimal digits; `None` if nothing is recorded.
     #[must_use]
     pub fn span_id(&self) -> Option<String> {
-        let context = self.0.as_ref()?;
-        Some(context.span().span_context().span_id().to_string())
+        self.recorded().map(|span| span.span_id().to_string())
+    }
+
+    /// What names it, if it is recorded, also after its end.
+    fn recorded(&self) -> Option<SpanContext> {
+        let context = self.context.as_ref()?.span().span_context().clone();
+        context.is_sampled().then_some(context)
     }
 
     /// The OpenTelemetry context in which it is the current span, to be attached on other
-    /// threads or given to other libraries; `None` if nothing is recorded.
+    /// threads, given to other libraries, or [sent along](TelemetryManager::inject); `None` if
+    /// there is no span. One that a sampler did not want has a context, so that the spans below
+    /// it are not recorded either.
     #[must_use]
     pub fn context(&self) -> Option<Context> {
-        self.0.clone()
+        self.context.clone()
     }
 
     /// End it now. What is set afterwards is ignored.
     pub fn end(&self) {
-        if let Some(context) = &self.0 {
+        if let Some(context) = &self.context {
+            if let Some((key, since)) = self.latency {
+                let milliseconds = since.elapsed().as_secs_f64() * 1_000.0;
+                self.set_attribute(key, milliseconds);
+            }
             context.span().end();
         }
     }
@@ -302,47 +355,4 @@ fn panic_message(panic: &(dyn Any + Send)) -> &str {
         .copied()
         .or_else(|| panic.downcast_ref::<String>().map(String::as_str))
         .unwrap_or("a panic without a message")
-}
-
-/// The project of the current span, where that is one of ours.
-struct ActiveProject(Arc<Project>);
-
-/// Where a new span hangs.
-struct Lineage {
-    parent: SpanContext,
-    link: Option<SpanContext>,
-}
-
-impl Lineage {
-    /// Backends file a whole trace under one project, so a span whose parent is of another
-    /// project begins a trace of its own. Within a tenant a link leads to the parent; tenants
-    /// never learn of each other's traces.
-    ///
-    /// A parent that is not ours, from another library or another process, belongs to
-    /// nobody; the first project that joins its trace has it.
-    fn of(parent: &Context, project: &Project, foreign: &ForeignTraces) -> Self {
-        let span = parent.span().span_context().clone();
-        let (joins, link) = match parent.get::<ActiveProject>() {
-            // Below a span of ours there may be one of another library: that one joined the
-            // trace, and so belongs to the same project.
-            Some(ActiveProject(owner)) => (
-                owner.name() == project.name(),
-                owner.tenant_id() == project.tenant_id(),
-            ),
-            None => (
-                !span.is_valid() || foreign.join(span.trace_id(), project),
-                false,
-            ),
-        };
-        if joins {
-            return Self {
-                parent: span,
-                link: None,
-            };
-        }
-        Self {
-            parent: SpanContext::NONE,
-            link: link.then_some(span),
-        }
-    }
 }

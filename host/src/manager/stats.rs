@@ -17,6 +17,8 @@ pub struct TelemetryStats {
     pub cache_misses: u64,
     /// Spans that could not be made, for want of a valid tenant or service, and do nothing.
     pub failed_initializations: u64,
+    /// Spans that no sampler wanted, and that were not recorded.
+    pub sampled_out: u64,
     /// Tenants that are remembered.
     pub cached_tenants: usize,
     /// Projects that are remembered: a tenant has one a service.

@@ -15,6 +15,7 @@ mod files;
 mod filters;
 mod grammar;
 mod hot_reload;
+mod interfaces;
 mod limits;
 mod manager;
 mod official_client;
