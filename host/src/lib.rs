@@ -77,6 +77,9 @@ mod pages {
     #[cfg(all(feature = "otel-sdk", feature = "tracing-layer"))]
     #[doc = include_str!("../../docs/instrument.md")]
     mod instrument {}
+    #[cfg(feature = "query")]
+    #[doc = include_str!("../../docs/query.md")]
+    mod query {}
     #[doc = include_str!("../../README.md")]
     mod readme {}
 }
