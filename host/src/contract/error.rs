@@ -63,6 +63,10 @@ impl ProviderError {
         &self.kind
     }
 
+    pub(crate) fn into_kind(self) -> Error {
+        self.kind
+    }
+
     /// Whether some items of a batch were taken.
     pub(crate) fn is_partial(&self) -> bool {
         matches!(self.kind, Error::Partial(_))

@@ -103,7 +103,11 @@ impl<'a> AnalyticsStore<'a> {
                 answer => return answer.and_then(|points| self.checked(query, points)),
             }
         }
-        self.compute(query).await
+        // Kept where the backend's own answer would be, so it is found there the next time.
+        let compute = async { self.compute(query).await.map_err(ProviderError::into_kind) };
+        provider
+            .keep(GET_METRICS, &query.project, query, compute)
+            .await
     }
 
     /// [`get_metrics`](Self::get_metrics), computed from spans also where the backend

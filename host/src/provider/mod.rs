@@ -310,23 +310,38 @@ impl Provider {
     where
         T: Clone + Serialize + Send + Sync + 'static,
     {
-        let answers = self.answers.as_ref().filter(|_| !self.uncached);
-        let Some(answers) = answers else {
-            return self.call(operation, call).await;
-        };
-        let generation = self.connection.generation();
-        let generation = generation.map_err(|kind| self.error(operation, kind))?;
-        let delay = generation.component.info.limits.visibility_delay_ms;
-        let topic = Topic {
-            generation: generation.number,
-            project,
-            operation,
-            visibility_delay: Duration::from_millis(delay.into()),
-        };
-        answers
-            .get(topic, question, self.ask(operation, call))
+        self.keep(operation, project, question, self.ask(operation, call))
             .await
-            .map_err(|kind| self.error(operation, kind))
+    }
+
+    /// The answer to `question` that is kept, or else the one that `ask` brings.
+    async fn keep<T>(
+        &self,
+        operation: &'static str,
+        project: &str,
+        question: impl Serialize,
+        ask: impl Future<Output = Result<T, Error>>,
+    ) -> Result<T, ProviderError>
+    where
+        T: Clone + Serialize + Send + Sync + 'static,
+    {
+        let outcome = match self.answers.as_ref().filter(|_| !self.uncached) {
+            None => ask.await,
+            Some(answers) => match self.connection.generation() {
+                Err(kind) => Err(kind),
+                Ok(generation) => {
+                    let delay = generation.component.info.limits.visibility_delay_ms;
+                    let topic = Topic {
+                        generation: generation.number,
+                        project,
+                        operation,
+                        visibility_delay: Duration::from_millis(delay.into()),
+                    };
+                    answers.get(topic, question, ask).await
+                }
+            },
+        };
+        outcome.map_err(|kind| self.error(operation, kind))
     }
 
     /// [`call`](Self::call) for what changes something in a project.

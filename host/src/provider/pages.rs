@@ -10,6 +10,7 @@ use super::{MAX_ITEMS, Provider};
 use crate::contract::{
     Error, Order, OrderKey, Predicate, ProviderError, Span, SpanBatch, SpanPage,
 };
+use crate::plugin::Guests;
 
 /// How a page that came as an Arrow IPC stream becomes spans.
 pub(crate) type DecodeArrow = fn(&[u8]) -> Result<Vec<Span>, String>;
@@ -24,6 +25,8 @@ pub struct SpanPages<'a> {
     wanted: usize,
     ended: bool,
     decode_arrow: Option<DecodeArrow>,
+    /// Whether the backend's answers are kept.
+    kept: bool,
 }
 
 impl<'a> SpanPages<'a> {
@@ -36,7 +39,14 @@ impl<'a> SpanPages<'a> {
             wanted,
             ended: wanted == 0,
             decode_arrow: None,
+            kept: false,
         })
+    }
+
+    /// Keep the backend's answers, and take those that are kept.
+    pub(super) fn kept(mut self) -> Self {
+        self.kept = true;
+        self
     }
 
     /// Let the provider answer Arrow, and decode it so.
@@ -95,14 +105,15 @@ impl<'a> SpanPages<'a> {
         let question = self
             .query
             .to_contract(self.paging.request().clone(), self.decode_arrow.is_some());
-        self.provider
-            .read(
-                GET_SPANS,
-                &self.query.project,
-                &question,
-                async |store, guests| guests.traces()?.call_get_spans(store, &question).await,
-            )
-            .await
+        let ask = async |store: &mut _, guests: &Guests| {
+            guests.traces()?.call_get_spans(store, &question).await
+        };
+        let project = &self.query.project;
+        if self.kept {
+            self.provider.read(GET_SPANS, project, &question, ask).await
+        } else {
+            self.provider.call(GET_SPANS, ask).await
+        }
     }
 
     /// Sort what is held, and let go of what cannot be wanted.

@@ -27,7 +27,7 @@ impl<'a> TraceStore<'a> {
     ///
     /// As [`pages`](Self::pages), and of [`SpanPages::next`].
     pub async fn get_spans(&self, query: &SpanQuery) -> Result<Vec<Span>, ProviderError> {
-        let mut pages = self.pages(query)?;
+        let mut pages = self.pages(query)?.kept();
         let mut spans = Vec::new();
         while let Some(page) = pages.next().await? {
             spans.extend(page);
@@ -35,7 +35,8 @@ impl<'a> TraceStore<'a> {
         Ok(spans)
     }
 
-    /// The spans that answer `query`, page by page, for answers too large to hold.
+    /// The spans that answer `query`, page by page, for answers too large to hold: the backend
+    /// is asked each time.
     ///
     /// # Errors
     ///
