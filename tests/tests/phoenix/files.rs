@@ -225,7 +225,7 @@ async fn records_are_read_from_all_formats() -> Result<()> {
             read_records(path.as_path(), Format::of(path)?, &RecordColumns::default());
         let part = records.next().await?.unwrap();
         assert_eq!(part.len(), 2);
-        assert_eq!(part[0].id.as_deref(), Some("0007"));
+        assert_eq!(part[0].key.as_deref(), Some("0007"));
         assert_eq!(
             serde_json::from_str::<Value>(&part[0].input)?,
             json!({"question": "größer, 🦉\nline"})
@@ -235,7 +235,7 @@ async fn records_are_read_from_all_formats() -> Result<()> {
             serde_json::from_str::<Value>(&part[1].input)?,
             json!({"question": "plain"})
         );
-        assert_eq!((&part[1].id, &part[1].output), (&None, &None));
+        assert_eq!((&part[1].key, &part[1].output), (&None, &None));
         assert!(records.next().await?.is_none());
         assert!(records.next().await?.is_none());
     }
