@@ -82,9 +82,9 @@ mod tests {
         assert_eq!(
             strip_str(&table).to_string(),
             "\
-name                            count  mean
+name                        count  mean
 retrieve\u{fffd}[2J the documents      3   0.5
--                                  12     -
+-                              12     -
 "
         );
     }

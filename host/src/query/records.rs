@@ -96,6 +96,10 @@ impl RecordColumns {
         match &self.named {
             Some(named) => named.record(row),
             None => {
+                // The backend's own, of the dataset it was read from.
+                if row.contains_key("input") {
+                    row.remove("record_id");
+                }
                 let (key, id) = (word(row.remove("key")), word(row.remove("id")));
                 let split = word(row.remove("split"));
                 let [input, output, metadata] = parts(row);
@@ -229,7 +233,7 @@ fn word(value: Option<Value>) -> Option<String> {
     }
 }
 
-/// Records as one batch with the columns `id`, `key`, `input`, `output`, `metadata` and `split`;
+/// Records as one batch with the columns `record_id`, `key`, `input`, `output`, `metadata` and `split`;
 /// `input`, `output` and `metadata` are JSON text. [`records_from_frame`] makes records of it again.
 ///
 /// # Errors
@@ -238,7 +242,7 @@ fn word(value: Option<Value>) -> Option<String> {
 pub fn records_frame(records: &[DatasetRecord]) -> Result<RecordBatch, FrameError> {
     type Read = for<'a> fn(&'a DatasetRecord) -> Option<&'a str>;
     let columns: [(&str, Read); 6] = [
-        ("id", |record| Some(&record.id)),
+        ("record_id", |record| Some(&record.id)),
         ("key", |record| record.key.as_deref()),
         ("input", |record| Some(&record.input)),
         ("output", |record| record.output.as_deref()),

@@ -90,8 +90,8 @@ mod tests {
         assert_eq!(
             strip_str(&render(&[dataset], Some(40))).to_string(),
             "\
-NAME            RECORDS  ID
-questions of …     1200  RGF0YXNldDox
+NAME          RECORDS  ID
+questions o…     1200  RGF0YXNldDox
 "
         );
     }

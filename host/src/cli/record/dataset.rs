@@ -38,7 +38,7 @@ impl<'a> From<&'a contract::Dataset> for Dataset<'a> {
 /// A record of a dataset.
 #[derive(Debug, Serialize)]
 pub(in crate::cli) struct DatasetRecord<'a> {
-    id: &'a str,
+    record_id: &'a str,
     key: Option<&'a str>,
     input: Value,
     output: Option<Value>,
@@ -49,7 +49,7 @@ pub(in crate::cli) struct DatasetRecord<'a> {
 impl<'a> From<&'a contract::DatasetRecord> for DatasetRecord<'a> {
     fn from(record: &'a contract::DatasetRecord) -> Self {
         Self {
-            id: &record.id,
+            record_id: &record.id,
             key: record.key.as_deref(),
             input: json(&record.input),
             output: record.output.as_deref().map(json),

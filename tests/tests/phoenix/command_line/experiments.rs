@@ -22,7 +22,7 @@ async fn experiments_are_run_measured_compared_and_finished() -> Result<()> {
         let created = desk.well(&create).await?.json()?;
         let id = created[0]["id"].as_str().unwrap().to_owned();
         let runs = records.iter().map(|record| {
-            serde_json::json!({ "record_id": record["id"], "outputs": { "a": "🦉" },
+            serde_json::json!({ "record_id": record["record_id"], "outputs": { "a": "🦉" },
                 "evaluations": [{ "name": "exact", "score": score }] })
             .to_string()
         });
