@@ -20,7 +20,9 @@ mod load;
 mod origin;
 mod plugins;
 mod project;
+mod redaction;
 mod secret;
+mod serve;
 mod suggestion;
 mod telemetry;
 mod tenant;
@@ -45,7 +47,9 @@ pub use limits::LimitsConfig;
 pub use load::{CONFIG_FILE, CONFIG_VARIABLE};
 pub use plugins::PluginsConfig;
 pub use project::{InvalidService, InvalidTemplate, ProjectNameError, ProjectNames, TemplateFault};
+pub use redaction::{RedactionAction, RedactionConfig, RedactionRule};
 pub use secret::{ExposeSecret, Secret, SecretSource};
+pub use serve::{Acknowledge, IngestKeys, ServeConfig, ServeTlsConfig, TenantSource};
 pub use telemetry::TelemetryConfig;
 pub use tenant::{InvalidTenant, TenantId};
 
@@ -61,6 +65,10 @@ pub struct Config {
     pub limits: LimitsConfig,
     /// How long the answers of backends are kept.
     pub cache: CacheConfig,
+    /// The OTLP gateway, `roost serve`.
+    pub serve: ServeConfig,
+    /// What the gateway does to attributes before anything leaves.
+    pub redaction: RedactionConfig,
     /// Providers with what they need to reach their backends.
     pub connections: Connections,
     /// What is particular to a tenant.

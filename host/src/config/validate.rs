@@ -3,12 +3,14 @@
 use std::fmt::{Debug, Display};
 use std::ops::RangeInclusive;
 
+use http::HeaderName;
+
 use super::origin::{Origin, key_path};
 use super::secret::MASK;
 use super::suggestion::suggest;
 use super::{
     CacheConfig, Config, ConfigError, ConnectionConfig, ExposeSecret, LimitsConfig, Place,
-    PluginsConfig, Problem, SecretSource, TelemetryConfig, endpoint, identifier, project,
+    PluginsConfig, Problem, RedactionAction, RedactionConfig, SecretSource, ServeConfig, TelemetryConfig, endpoint, identifier, project,
 };
 
 const HOUR_SECONDS: u64 = 3_600;
@@ -31,6 +33,8 @@ impl Config {
         findings.plugins(&self.plugins);
         findings.limits(&self.limits);
         findings.cache(&self.cache);
+        findings.serve(&self.serve);
+        findings.redaction(&self.redaction);
         for (name, connection) in self.connections.iter() {
             findings.connection(name, connection);
         }
@@ -181,6 +185,70 @@ impl Findings<'_> {
         self.range("cache.max_bytes", cache.max_bytes, 1 << 20..=64 * GIB);
     }
 
+    fn serve(&mut self, serve: &ServeConfig) {
+        let bytes = serve.max_body_bytes;
+        self.range("serve.max_body_bytes", bytes, 1 << 10..=256 << 20);
+        let connections = serve.max_connections;
+        self.range("serve.max_connections", connections, 1..=1_000_000);
+        let requests = serve.max_concurrent_requests;
+        self.range("serve.max_concurrent_requests", requests, 1..=100_000);
+        for (key, millis) in [
+            ("serve.request_timeout_millis", serve.request_timeout_millis),
+            ("serve.header_timeout_millis", serve.header_timeout_millis),
+        ] {
+            self.range(key, millis, 1..=HOUR_MILLIS);
+        }
+        let seconds = serve.shutdown_timeout_seconds;
+        self.range("serve.shutdown_timeout_seconds", seconds, 1..=HOUR_SECONDS);
+        self.text("serve.tenant_attribute", &serve.tenant_attribute);
+        if let Err(error) = HeaderName::try_from(&serve.tenant_header) {
+            self.refuse("serve.tenant_header", &serve.tenant_header, error);
+        }
+        for (tenant, keys) in &serve.keys {
+            let key = key_path(["serve", "keys", tenant.as_str()]);
+            if keys.as_slice().is_empty() {
+                self.refuse_key(&key, "has no key; remove the line");
+            }
+            for source in keys.as_slice() {
+                if let Err(advice) = check_secret(source) {
+                    self.refuse_key(&key, advice);
+                }
+            }
+        }
+        if let Some(tls) = &serve.tls {
+            for (key, path) in [
+                ("serve.tls.certificate", Some(&tls.certificate)),
+                ("serve.tls.key", Some(&tls.key)),
+                ("serve.tls.client_ca", tls.client_ca.as_ref()),
+            ] {
+                if let Some(path) = path {
+                    self.text(key, &path.to_string_lossy());
+                }
+            }
+        }
+    }
+
+    fn redaction(&mut self, redaction: &RedactionConfig) {
+        for (number, rule) in redaction.rules.iter().enumerate() {
+            let key = |name| key_path(["redaction", "rules", &number.to_string(), name]);
+            if let Err(error) = rule.key_pattern() {
+                self.refuse(&key("key"), &rule.key, pattern_fault(&error));
+            }
+            if let Some(value) = &rule.value
+                && let Err(error) = rule.value_pattern()
+            {
+                self.refuse(&key("value"), value, pattern_fault(&error));
+            }
+            if rule.action == RedactionAction::Hash && redaction.hash_secret.is_none() {
+                let advice = "needs a secret; add `hash_secret` to `[redaction]`";
+                self.refuse(&key("action"), "hash", advice);
+            }
+        }
+        if let Some(Err(advice)) = redaction.hash_secret.as_ref().map(check_secret) {
+            self.refuse_key("redaction.hash_secret", advice);
+        }
+    }
+
     fn connection(&mut self, name: &str, connection: &ConnectionConfig) {
         let key = |rest: &[&str]| {
             key_path(
@@ -273,6 +341,13 @@ impl Findings<'_> {
             advice: advice.to_string(),
         });
     }
+}
+
+/// What is wrong with an expression, in a line: the full message draws where, over several.
+fn pattern_fault(error: &regex::Error) -> String {
+    let text = error.to_string();
+    let last = text.lines().last().unwrap_or_default();
+    format!("is no regular expression: {}", last.trim_start_matches("error: "))
 }
 
 fn check_secret(source: &SecretSource) -> Result<(), &'static str> {
