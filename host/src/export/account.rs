@@ -84,8 +84,8 @@ pub(super) struct Account {
 }
 
 impl Account {
-    pub(super) fn created(&self) {
-        self.created.fetch_add(1, Ordering::Relaxed);
+    pub(super) fn created(&self, spans: u64) {
+        self.created.fetch_add(spans, Ordering::Relaxed);
     }
 
     pub(super) fn settled(&self, fate: Fate) {

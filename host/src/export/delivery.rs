@@ -69,7 +69,8 @@ impl Delivery {
         let deadline = Instant::now() + self.timeout;
         let mut groups: HashMap<_, Vec<Parcel>> = HashMap::new();
         for parcel in batch {
-            let key = (parcel.span.project.id(), parcel.span.session.clone());
+            let span = &parcel.span;
+            let key = (span.project.id(), span.session.clone(), span.origin.clone());
             groups.entry(key).or_default().push(parcel);
         }
         let mut addressing: FuturesUnordered<_> = groups
@@ -89,12 +90,13 @@ impl Delivery {
         join(self.send(gathered, deadline), late).await;
     }
 
-    /// Finds out where spans of one project and session go, or drops them.
+    /// Finds out where spans of one project, session and origin go, or drops them.
     async fn address(&self, spans: Vec<Parcel>, deadline: Instant) -> Vec<Addressed> {
         let Some(first) = spans.first() else {
             return Vec::new();
         };
         let (project, session) = (Arc::clone(&first.span.project), first.span.session.clone());
+        let origin = first.span.origin.clone();
         let mut backoff = Backoff::until(deadline);
         let way = async {
             loop {
@@ -121,14 +123,19 @@ impl Delivery {
             .await
             .unwrap_or_else(|_| Err("nobody said in time where they go".to_owned()));
         match way {
-            Ok((route, session)) => spans
-                .into_iter()
-                .map(|parcel| Addressed {
+            Ok((route, session)) => {
+                let head = match origin {
+                    Some(origin) => Arc::new(route.head_of(&origin)),
+                    None => Arc::clone(&route.head),
+                };
+                let spans = spans.into_iter().map(|parcel| Addressed {
                     parcel,
                     route: Arc::clone(&route),
+                    head: Arc::clone(&head),
                     session: session.clone(),
-                })
-                .collect(),
+                });
+                spans.collect()
+            }
             Err(why) => {
                 let reason = DropReason::ExportFailed;
                 let count = spans.len() as u64;
@@ -143,7 +150,10 @@ impl Delivery {
 
     /// Sends groups of spans, together where they may travel together.
     async fn send(&self, mut groups: Vec<Vec<Addressed>>, deadline: Instant) {
-        groups.sort_by_key(|group| group.first().map(|span| span.parcel.span.project.id()));
+        groups.sort_by_key(|group| {
+            let first = group.first();
+            first.map(|span| (span.parcel.span.project.id(), Arc::as_ptr(&span.head)))
+        });
         let mut lanes: HashMap<Arc<Lane>, Vec<Addressed>> = HashMap::new();
         for group in groups {
             if let Some(lane) = group.first().map(|span| Arc::clone(&span.route.lane)) {

@@ -25,6 +25,8 @@ mod encode;
 mod flush;
 mod grpc;
 mod http;
+mod ingest;
+mod origin;
 mod outcome;
 mod pipeline;
 mod project;
@@ -32,6 +34,7 @@ mod queue;
 mod request;
 mod route;
 mod span;
+mod ticket;
 mod worker;
 
 pub use account::{DropReason, Dropped, SpanStats};
@@ -39,6 +42,8 @@ pub use destination::{
     Destination, DestinationResolver, Protocol, RequestLimits, ResolveError, Routing,
 };
 pub use flush::FlushReport;
+pub use ingest::{EncodedSpans, IngestError, Receipt, Settlement};
+pub use origin::Origin;
 pub use pipeline::{Pipeline, StartError};
 pub use project::Project;
 pub use span::{EndedSpan, RecordingSpan};

@@ -15,15 +15,19 @@ use super::delivery::Delivery;
 use super::destination::{DestinationResolver, RequestLimits};
 use super::drop_log::DropLog;
 use super::flush::{FlushReport, Reply};
-use super::queue::{Bounds, Queue};
+use super::ingest::{EncodedSpans, IngestError, Receipt};
+use super::queue::{Bounds, Outgoing, Queue, SpanBytes};
 use super::route::Routes;
 use super::span::EndedSpan;
+use super::ticket::Ticket;
 use super::worker::{Command, Worker};
 use crate::config::BatchExportConfig;
 
 /// How long the thread that ends a span is held up at most, in synchronous mode and where a full
 /// queue makes it wait.
 const PATIENCE: Duration = Duration::from_secs(5);
+/// How soon a sender whose spans found the queue full should try again, at the least.
+const RETRY_AFTER: Duration = Duration::from_secs(1);
 /// How much later than it said the export thread may answer before it is not waited for.
 const GRACE: Duration = Duration::from_secs(1);
 
@@ -44,6 +48,7 @@ pub struct Pipeline {
     log: Arc<DropLog>,
     sync: bool,
     wait_for_room: bool,
+    retry_after: Duration,
 }
 
 impl Pipeline {
@@ -98,6 +103,7 @@ impl Pipeline {
             log,
             sync: config.use_sync_export,
             wait_for_room: !config.drop_on_queue_full,
+            retry_after: config.schedule_delay().clamp(RETRY_AFTER, PATIENCE),
         })
     }
 
@@ -115,20 +121,43 @@ impl Pipeline {
             Duration::ZERO
         };
         let project = Arc::clone(&span.project);
-        let (settled, wait) = if sync {
+        let (ticket, wait) = if sync {
             let (sender, receiver) = mpsc::sync_channel(1);
-            (Some(sender), Some(receiver))
+            let ticket = Ticket::new(1, move |_| {
+                let _ = sender.send(());
+            });
+            (Some(Arc::new(ticket)), Some(receiver))
         } else {
             (None, None)
         };
-        match self.queue.push(span, settled, patience) {
+        let span = Outgoing {
+            project: span.project,
+            session: span.session,
+            origin: None,
+            bytes: SpanBytes::Own(span.bytes),
+            ticket,
+        };
+        match self.queue.push(span, sync, patience) {
             Ok(()) => {
                 if let Some(wait) = wait {
-                    // Answered by the sender's end, whatever became of the span.
+                    // Answered whatever became of the span.
                     let _ = wait.recv_timeout(PATIENCE.saturating_sub(since.elapsed()));
                 }
             }
             Err(reason) => self.log.dropped(reason, 1, project.name(), ""),
+        }
+    }
+
+    /// Takes spans that come encoded, all or none of them; it never waits. The receipt tells
+    /// what became of them, to whoever wants to wait for that.
+    ///
+    /// # Errors
+    /// [`IngestError`]; the spans are not counted then.
+    pub fn ingest(&self, spans: EncodedSpans) -> Result<Receipt, IngestError> {
+        let (spans, receipt) = spans.prepare();
+        match self.queue.push_all(spans) {
+            Ok(()) => Ok(receipt),
+            Err(refusal) => Err(refusal.into_error(self.retry_after)),
         }
     }
 

@@ -6,16 +6,19 @@
 //! [`Parcel::settle`], or by being dropped.
 
 use std::collections::VecDeque;
+use std::ops::Deref;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::mpsc::SyncSender;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use bytes::Bytes;
 use tokio::sync::Notify;
 
 use super::account::{Account, DropReason, Fate};
 use super::flush::Flushes;
-use super::span::EndedSpan;
+use super::origin::Origin;
+use super::project::Project;
+use super::ticket::Ticket;
 
 /// The most bytes of spans that are not settled yet.
 const MAX_BYTES: usize = 64 * 1_024 * 1_024;
@@ -31,9 +34,48 @@ pub(super) struct Bounds {
     pub(super) batch_bytes: usize,
 }
 
-/// Dropped when a span is settled, whatever became of it: the sign that a synchronous ender
-/// waits for.
-pub(super) type Settled = SyncSender<()>;
+/// A span as it waits.
+#[derive(Debug)]
+pub(super) struct Outgoing {
+    pub(super) project: Arc<Project>,
+    pub(super) session: Option<Arc<str>>,
+    /// Who sent it, where that was not this process.
+    pub(super) origin: Option<Arc<Origin>>,
+    pub(super) bytes: SpanBytes,
+    /// Who wants to know what becomes of it.
+    pub(super) ticket: Option<Arc<Ticket>>,
+}
+
+/// An OTLP `Span` message.
+#[derive(Debug)]
+pub(super) enum SpanBytes {
+    /// Made here.
+    Own(Vec<u8>),
+    /// A part of a buffer that others have parts of.
+    Shared(Bytes),
+}
+
+impl Deref for SpanBytes {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        match self {
+            Self::Own(bytes) => bytes,
+            Self::Shared(bytes) => bytes,
+        }
+    }
+}
+
+/// Why spans were not taken in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum IngestRefusal {
+    /// Not now.
+    Full,
+    /// Never again.
+    Closed,
+    /// Never, so many at once.
+    TooLarge,
+}
 
 /// The queue between the application's threads and the export thread.
 #[derive(Debug)]
@@ -64,9 +106,8 @@ struct State {
 
 #[derive(Debug)]
 struct Waiting {
-    span: EndedSpan,
+    span: Outgoing,
     number: u64,
-    settled: Option<Settled>,
 }
 
 impl Queue {
@@ -86,23 +127,23 @@ impl Queue {
     }
 
     /// Takes a span in, or says why not; either way it is counted. Waits up to `patience` for
-    /// room. A span with `settled` is sent at once.
+    /// room. An urgent span is sent at once.
     pub(super) fn push(
         &self,
-        span: EndedSpan,
-        settled: Option<Settled>,
+        span: Outgoing,
+        urgent: bool,
         patience: Duration,
     ) -> Result<(), DropReason> {
         let bytes = span.bytes.len();
-        span.project.account.created();
-        self.account.created();
+        span.project.account.created(1);
+        self.account.created(1);
         let mut state = self.lock();
-        if !self.has_room(bytes) && !patience.is_zero() {
+        if !self.has_room(1, bytes) && !patience.is_zero() {
             state = self.wait_for_room(state, bytes, patience);
         }
         let refusal = if state.closed {
             Some(DropReason::Shutdown)
-        } else if !self.has_room(bytes) {
+        } else if !self.has_room(1, bytes) {
             Some(DropReason::QueueFull)
         } else {
             None
@@ -113,25 +154,57 @@ impl Queue {
             self.account.settled(Fate::Dropped(reason));
             return Err(reason);
         }
+        self.admit(state, std::iter::once(span), bytes, urgent);
+        Ok(())
+    }
 
-        self.unsettled_spans.fetch_add(1, Ordering::SeqCst);
+    /// Takes spans of one project in, all or none, and never waits. Those that are refused are
+    /// not counted: whoever brought them has them still.
+    pub(super) fn push_all(&self, spans: Vec<Outgoing>) -> Result<(), IngestRefusal> {
+        let Some(first) = spans.first() else {
+            return Ok(());
+        };
+        let count = spans.len();
+        let bytes = spans.iter().map(|span| span.bytes.len()).sum();
+        if count > self.bounds.spans || bytes > MAX_BYTES {
+            return Err(IngestRefusal::TooLarge);
+        }
+        let state = self.lock();
+        if state.closed {
+            return Err(IngestRefusal::Closed);
+        }
+        if !self.has_room(count, bytes) {
+            return Err(IngestRefusal::Full);
+        }
+        first.project.account.created(count as u64);
+        self.account.created(count as u64);
+        self.admit(state, spans.into_iter(), bytes, false);
+        Ok(())
+    }
+
+    fn admit(
+        &self,
+        mut state: MutexGuard<'_, State>,
+        spans: impl ExactSizeIterator<Item = Outgoing>,
+        bytes: usize,
+        urgent: bool,
+    ) {
+        let count = spans.len();
+        self.unsettled_spans.fetch_add(count, Ordering::SeqCst);
         self.unsettled_bytes.fetch_add(bytes, Ordering::SeqCst);
-        state.urgent |= settled.is_some();
+        state.urgent |= urgent;
         state.bytes += bytes;
-        let number = state.next;
-        state.next += 1;
-        state.waiting.push_back(Waiting {
-            span,
-            number,
-            settled,
-        });
-        let first = state.waiting.len() == 1;
+        let first = state.waiting.is_empty();
+        for span in spans {
+            let number = state.next;
+            state.next += 1;
+            state.waiting.push_back(Waiting { span, number });
+        }
         let due = state.urgent || self.batch_is_full(&state);
         drop(state);
         if first || due {
             self.arrival.notify_one();
         }
-        Ok(())
     }
 
     /// Refuses every span from now on. Says whether this call did it.
@@ -180,7 +253,6 @@ impl Queue {
                     number: waiting.number,
                     queue: Arc::clone(self),
                     fate: None,
-                    _settled: waiting.settled,
                 });
             }
         }
@@ -199,8 +271,8 @@ impl Queue {
         self.unsettled_spans.load(Ordering::SeqCst) as u64
     }
 
-    fn has_room(&self, bytes: usize) -> bool {
-        self.unsettled_spans.load(Ordering::SeqCst) < self.bounds.spans
+    fn has_room(&self, spans: usize, bytes: usize) -> bool {
+        self.unsettled_spans.load(Ordering::SeqCst) + spans <= self.bounds.spans
             && self.unsettled_bytes.load(Ordering::SeqCst) + bytes <= MAX_BYTES
     }
 
@@ -219,7 +291,7 @@ impl Queue {
         // Whoever waits for room waits for what is in the way.
         state.urgent = !state.waiting.is_empty();
         self.arrival.notify_one();
-        while !state.closed && !self.has_room(bytes) {
+        while !state.closed && !self.has_room(1, bytes) {
             let left = deadline.saturating_duration_since(Instant::now());
             if left.is_zero() {
                 break;
@@ -255,11 +327,10 @@ impl Queue {
 /// disappear.
 #[derive(Debug)]
 pub(super) struct Parcel {
-    pub(super) span: EndedSpan,
+    pub(super) span: Outgoing,
     number: u64,
     queue: Arc<Queue>,
     fate: Option<Fate>,
-    _settled: Option<Settled>,
 }
 
 impl Parcel {
@@ -279,6 +350,9 @@ impl Drop for Parcel {
             })
         });
         self.span.project.account.settled(fate);
+        if let Some(ticket) = self.span.ticket.take() {
+            ticket.settled(fate);
+        }
         self.queue.settled(self.number, self.span.bytes.len(), fate);
     }
 }

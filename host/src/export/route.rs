@@ -2,19 +2,21 @@
 
 use std::hash::Hash;
 use std::num::NonZeroUsize;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 use std::time::Duration;
 
+use bytes::Bytes;
 use http::{HeaderName, HeaderValue, Uri};
 use lru::LruCache;
-use opentelemetry::KeyValue;
+use opentelemetry::{Key, KeyValue};
 use tokio::sync::OnceCell;
 use tokio::time::Instant;
 
 use super::destination::{
     Destination, DestinationResolver, Protocol, RequestLimits, ResolveError, Routing,
 };
-use super::encode::encode_attributes;
+use super::encode::{attribute_key, encode_attributes, fields, put_string};
+use super::origin::Origin;
 use super::project::{Project, merge};
 
 /// How long an answer of the resolver holds.
@@ -46,13 +48,50 @@ pub(super) struct Lane {
 #[derive(Debug)]
 pub(super) struct Route {
     pub(super) lane: Arc<Lane>,
-    /// An OTLP `Resource` message.
-    pub(super) resource: Vec<u8>,
+    /// Above the spans that are made here.
+    pub(super) head: Arc<Head>,
+    /// The keys of its resource, which no other origin's replace.
+    keys: Vec<Key>,
     /// Attributes to append to each OTLP `Span` message.
     pub(super) span_attributes: Vec<u8>,
 }
 
+/// What stands above spans in a request.
+#[derive(Debug)]
+pub(super) struct Head {
+    /// An OTLP `Resource` message.
+    pub(super) resource: Vec<u8>,
+    /// An OTLP `InstrumentationScope` message.
+    pub(super) scope: Bytes,
+}
+
+/// The scope of the spans that are made here.
+static SCOPE: LazyLock<Bytes> = LazyLock::new(|| {
+    let mut scope = Vec::new();
+    put_string(1, env!("CARGO_PKG_NAME"), &mut scope);
+    put_string(2, env!("CARGO_PKG_VERSION"), &mut scope);
+    scope.into()
+});
+
 impl Route {
+    /// What stands above spans of this origin: its resource, but for the attributes that are the
+    /// project's and the destination's to say.
+    pub(super) fn head_of(&self, origin: &Origin) -> Head {
+        let own = &self.head.resource;
+        let mut resource = Vec::with_capacity(origin.resource().len() + own.len());
+        for field in fields(origin.resource()) {
+            let key = field.message(1).and_then(attribute_key);
+            if !key.is_some_and(|key| self.keys.iter().any(|own| own.as_str().as_bytes() == key)) {
+                resource.extend_from_slice(field.raw);
+            }
+        }
+        resource.extend_from_slice(own);
+        Head {
+            resource,
+            scope: origin.scope().clone(),
+        }
+    }
+
     fn new(project: &Project, destination: Destination) -> Result<Self, ResolveError> {
         let refused = ResolveError::Refused;
         let uri: Uri = destination.endpoint.parse().map_err(|error| {
@@ -115,7 +154,14 @@ impl Route {
                 limits: destination.limits,
                 project: (!mixed).then_some(project.id()),
             }),
-            resource: encode_attributes(1, &resource),
+            head: Arc::new(Head {
+                resource: encode_attributes(1, &resource),
+                scope: SCOPE.clone(),
+            }),
+            keys: resource
+                .into_iter()
+                .map(|attribute| attribute.key)
+                .collect(),
             span_attributes: encode_attributes(9, &destination.span_attributes),
         })
     }

@@ -8,6 +8,7 @@
 )]
 
 mod accounting;
+mod encoded;
 mod fixture;
 mod isolation;
 mod outcomes;
