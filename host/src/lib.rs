@@ -30,6 +30,7 @@
 //!
 //! | module | holds |
 //! |---|---|
+//! | `serve` | the OTLP gateway (feature `serve`) |
 //! | [`manager`] | [`TelemetryManager`]: tenants, spans, sessions, statistics |
 //! | [`export`] | how spans leave: one pipeline, OTLP over gRPC and HTTP |
 //! | [`provider`] | the stores of a provider, typed |
@@ -41,6 +42,7 @@
 //! | feature | default | adds |
 //! |---|---|---|
 //! | `cli` | yes | the binary `roost` |
+//! | `serve` | yes, by `cli` | the OTLP gateway: `serve::Gateway` |
 
 pub mod config;
 pub mod contract;
@@ -48,6 +50,8 @@ pub mod export;
 pub mod manager;
 pub mod plugin;
 pub mod provider;
+#[cfg(feature = "serve")]
+pub mod serve;
 
 pub use config::{Config, TenantId};
 pub use contract::ProviderError;

@@ -4,7 +4,8 @@ use std::path::PathBuf;
 
 use clap::{Args, ColorChoice, Parser, Subcommand};
 
-use super::{annotate, completions, health, inspect, projects, providers, spans, trace};
+use super::logs::Logs;
+use super::{annotate, completions, health, inspect, projects, providers, serve, spans, trace};
 
 const AFTER_HELP: &str = "\
 Exit codes:
@@ -18,7 +19,8 @@ Examples:
   roost providers list
   roost health
   roost spans --tenant acme --since 1h --status error
-  roost trace 0af7651916cd43dd8448eb211c80319c --tenant acme";
+  roost trace 0af7651916cd43dd8448eb211c80319c --tenant acme
+  roost serve --config roost.toml";
 
 /// Ask the observability backends of LLM applications, through WebAssembly providers
 #[derive(Debug, Parser)]
@@ -65,8 +67,20 @@ pub(super) enum Command {
     Annotate(annotate::AnnotateArgs),
     /// Ask the backend of every connection how it is
     Health(health::HealthArgs),
+    /// Take OTLP from any OpenTelemetry SDK, and forward it, until it is told to stop
+    Serve(serve::ServeArgs),
     /// Write completions for a shell
     Completions(completions::CompletionsArgs),
+}
+
+impl Command {
+    /// How it logs.
+    pub(super) fn logs(&self) -> Logs {
+        match self {
+            Self::Serve(args) => args.logs(),
+            _ => Logs::Asking,
+        }
+    }
 }
 
 #[derive(Debug, Subcommand)]
@@ -119,6 +133,8 @@ mod tests {
             ("annotate SPAN --label ok", false),
             ("annotate SPAN --name n --label ok --metadata [1]", false),
             ("annotate SPAN --name n --label ok --metadata {}", true),
+            ("serve --json", true),
+            ("serve --tenant acme", false),
             ("completions zsh", true),
             ("completions cmd.exe", false),
         ];

@@ -9,6 +9,7 @@ use roost::config::ConfigError;
 use roost::contract::Error;
 use roost::manager::{ManagerError, TenantError};
 use roost::plugin::HostError;
+use roost::serve::ServeError;
 
 use super::{terminal, text};
 
@@ -55,6 +56,7 @@ impl Exit {
                 }
                 let is_configuration = cause.is::<ConfigError>()
                     || cause.is::<TenantError>()
+                    || cause.is::<ServeError>()
                     || matches!(cause.downcast_ref(), Some(HostError::Folder { .. }))
                     || matches!(
                         cause.downcast_ref(),

@@ -18,6 +18,7 @@ mod projects;
 mod providers;
 mod record;
 mod scope;
+mod serve;
 mod settings;
 mod spans;
 mod table;
@@ -42,7 +43,7 @@ use terminal::OutputClosed;
 pub(crate) fn main() -> ExitCode {
     let cli = Cli::parse();
     terminal::choose_color(cli.global.color);
-    logs::start(cli.global.verbose);
+    logs::start(cli.global.verbose, cli.command.logs());
     let exit = match run(cli) {
         Ok(exit) => exit,
         // Whoever read us has seen enough: `roost spans | head`.
@@ -69,6 +70,7 @@ fn run(cli: Cli) -> anyhow::Result<Exit> {
             Command::Trace(args) => trace::run(&context, &args).await,
             Command::Annotate(args) => annotate::run(&context, args).await,
             Command::Health(args) => health::run(&context, &args).await,
+            Command::Serve(args) => serve::run(&context, &args).await,
             Command::Completions(args) => completions::run(&context, &args),
         }
     })

@@ -120,7 +120,11 @@ fn collect(table: &DeTable<'_>, path: &mut Vec<String>, entries: &mut Vec<Entry>
 }
 
 /// The tables in a list, each under its number, from 0.
-fn collect_tables(items: &[Spanned<DeValue<'_>>], path: &mut Vec<String>, entries: &mut Vec<Entry>) {
+fn collect_tables(
+    items: &[Spanned<DeValue<'_>>],
+    path: &mut Vec<String>,
+    entries: &mut Vec<Entry>,
+) {
     for (number, item) in items.iter().enumerate() {
         if let Some(table) = item.get_ref().as_table() {
             path.push(number.to_string());

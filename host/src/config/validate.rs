@@ -10,7 +10,8 @@ use super::secret::MASK;
 use super::suggestion::suggest;
 use super::{
     CacheConfig, Config, ConfigError, ConnectionConfig, ExposeSecret, LimitsConfig, Place,
-    PluginsConfig, Problem, RedactionAction, RedactionConfig, SecretSource, ServeConfig, TelemetryConfig, endpoint, identifier, project,
+    PluginsConfig, Problem, RedactionAction, RedactionConfig, SecretSource, ServeConfig,
+    TelemetryConfig, endpoint, identifier, project,
 };
 
 const HOUR_SECONDS: u64 = 3_600;
@@ -347,7 +348,10 @@ impl Findings<'_> {
 fn pattern_fault(error: &regex::Error) -> String {
     let text = error.to_string();
     let last = text.lines().last().unwrap_or_default();
-    format!("is no regular expression: {}", last.trim_start_matches("error: "))
+    format!(
+        "is no regular expression: {}",
+        last.trim_start_matches("error: ")
+    )
 }
 
 fn check_secret(source: &SecretSource) -> Result<(), &'static str> {

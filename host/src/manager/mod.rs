@@ -16,7 +16,7 @@ mod span;
 mod stats;
 
 pub use connections::ConnectionError;
-pub use error::{ManagerError, TenantError};
+pub use error::{ForwardError, ManagerError, TenantError};
 pub use global::{global, init, reset};
 pub use session::SessionScope;
 pub use span::{Span, SpanBuilder};
@@ -28,10 +28,11 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use bytes::Bytes;
 use opentelemetry::StringValue;
 
 use crate::config::{Config, ProjectNames, TelemetryLevel, TenantId};
-use crate::export::{FlushReport, Pipeline, Project};
+use crate::export::{EncodedSpans, FlushReport, Origin, Pipeline, Project, Receipt};
 use crate::plugin::Host;
 use crate::provider::{Provider, ReadCache, Scope};
 use inner::Inner;
@@ -166,6 +167,36 @@ impl TelemetryManager {
     /// A session of a tenant: every span of the tenant that is made inside belongs to it.
     pub fn session(&self, tenant: &str, session_id: impl Into<Arc<str>>) -> SessionScope {
         SessionScope::new(tenant, session_id)
+    }
+
+    /// Forward spans of a tenant's service that somebody else has made and encoded, all or none
+    /// of them; without a service, as those of the configured `service_name`. Each is a valid
+    /// OTLP `Span` message with ids. The receipt tells what became of them.
+    ///
+    /// # Errors
+    ///
+    /// For an id that no tenant, or a name that no service can have, and where the queue is full
+    /// or closed; the spans are not counted then.
+    pub fn forward(
+        &self,
+        tenant: &TenantId,
+        service: Option<&str>,
+        origin: Arc<Origin>,
+        spans: Vec<Bytes>,
+    ) -> Result<Receipt, ForwardError> {
+        let pipeline = self.inner.pipeline.get().ok_or(ForwardError::Off)?;
+        let project = self.inner.project(tenant.as_str(), service)?;
+        Ok(pipeline.ingest(EncodedSpans {
+            project,
+            origin,
+            spans,
+        })?)
+    }
+
+    /// Whether spans leave the process at all, by configuration.
+    #[must_use]
+    pub fn exports(&self) -> bool {
+        self.inner.pipeline.get().is_some()
     }
 
     /// The name of the project of a tenant's service; without a service, of the configured

@@ -52,7 +52,10 @@ impl Rate {
             return Ok(());
         }
         let wait = (1.0 - bucket.tokens) / self.per_second;
-        let message = format!("tenant {tenant} may make {} requests a second", self.per_second);
+        let message = format!(
+            "tenant {tenant} may make {} requests a second",
+            self.per_second
+        );
         Err(Refusal {
             retry_after: Some(Duration::from_secs_f64(wait)),
             ..Refusal::new(RefusalKind::TooMany, message)
@@ -83,6 +86,9 @@ mod tests {
         let much_later = start + Duration::from_secs(3_600);
         assert!(rate.charge_at(&acme, much_later).is_ok());
         assert!(rate.charge_at(&acme, much_later).is_ok());
-        assert!(rate.charge_at(&acme, much_later).is_err(), "no more is saved up");
+        assert!(
+            rate.charge_at(&acme, much_later).is_err(),
+            "no more is saved up"
+        );
     }
 }

@@ -42,8 +42,7 @@ impl Tenants {
             header: HeaderName::try_from(&serve.tenant_header)
                 .map_err(|_| ServeError::TenantHeader(serve.tenant_header.clone()))?,
             attribute: serve.tenant_attribute.clone(),
-            default: (!serve.require_tenant)
-                .then(|| config.telemetry.default_tenant_id.clone()),
+            default: (!serve.require_tenant).then(|| config.telemetry.default_tenant_id.clone()),
         })
     }
 
@@ -59,9 +58,8 @@ impl Tenants {
         if self.from.contains(&TenantSource::Header)
             && let Some(name) = single(headers, &self.header)?
         {
-            let tenant = TenantId::new(name).map_err(|error| {
-                Refusal::invalid(format!("header {}: {error}", self.header))
-            })?;
+            let tenant = TenantId::new(name)
+                .map_err(|error| Refusal::invalid(format!("header {}: {error}", self.header)))?;
             if bound.as_ref().is_some_and(|bound| *bound != tenant) {
                 let message = format!(
                     "header {} names a tenant that the key is not of",

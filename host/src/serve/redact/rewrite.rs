@@ -33,7 +33,10 @@ pub(super) fn rewrite(rules: &[Rule], shape: &Shape, message: &[u8]) -> Option<V
         if field.number == shape.attributes {
             return attribute(rules, content);
         }
-        let inner = shape.inner.iter().find(|(number, _)| *number == field.number);
+        let inner = shape
+            .inner
+            .iter()
+            .find(|(number, _)| *number == field.number);
         match inner.and_then(|(_, inner)| rewrite(rules, inner, content)) {
             Some(changed) => Change::To(changed),
             None => Change::None,

@@ -11,7 +11,7 @@ use super::{Fault, Value, fields};
 pub(super) const MAX_DEPTH: usize = 64;
 
 /// Checks a message and all that is in it.
-pub(in crate::serve) fn check(message: &'static Message, bytes: &[u8]) -> Result<(), Fault> {
+pub(super) fn check(message: &'static Message, bytes: &[u8]) -> Result<(), Fault> {
     check_at(message, bytes, 0)
 }
 
@@ -33,7 +33,11 @@ fn check_at(message: &'static Message, bytes: &[u8], depth: usize) -> Result<(),
         seen |= bit;
         check_value(rule.kind, rule.name, field.value, depth)?;
     }
-    match message.required.iter().find(|number| seen & 1 << **number == 0) {
+    match message
+        .required
+        .iter()
+        .find(|number| seen & 1 << **number == 0)
+    {
         Some(number) => {
             let name = message.rule(*number).map_or("", |rule| rule.name);
             Err(Fault::Missing(name))

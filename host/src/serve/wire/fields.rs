@@ -21,9 +21,7 @@ pub(in crate::serve) enum Value<'a> {
 }
 
 /// The fields of a message, up to the first fault.
-pub(in crate::serve) fn fields(
-    message: &[u8],
-) -> impl Iterator<Item = Result<Field<'_>, Fault>> {
+pub(in crate::serve) fn fields(message: &[u8]) -> impl Iterator<Item = Result<Field<'_>, Fault>> {
     let mut rest = message;
     std::iter::from_fn(move || {
         if rest.is_empty() {

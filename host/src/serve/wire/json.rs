@@ -5,8 +5,8 @@
 
 use base64::Engine as _;
 use base64::alphabet;
-use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig};
 use base64::engine::DecodePaddingMode;
+use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig};
 use serde_json::{Map, Value as Json};
 
 use super::check::MAX_DEPTH;
@@ -55,7 +55,8 @@ fn put_message(
         match object.get(rule.name) {
             None | Some(Json::Null) => {}
             Some(Json::Array(items)) if rule.repeated => {
-                let is_spans = matches!(rule.kind, Kind::Message(inner) if std::ptr::eq(inner, &SPAN));
+                let is_spans =
+                    matches!(rule.kind, Kind::Message(inner) if std::ptr::eq(inner, &SPAN));
                 for item in items {
                     let start = out.len();
                     match put_value(number, rule, item, depth, out, refused) {
@@ -123,7 +124,11 @@ fn put_value(
         }
         Kind::Bytes => {
             let bytes = value.as_str().and_then(base64);
-            put_bytes(number, &bytes.ok_or_else(|| wrong("a text in base64"))?, out);
+            put_bytes(
+                number,
+                &bytes.ok_or_else(|| wrong("a text in base64"))?,
+                out,
+            );
         }
         Kind::Id(_) | Kind::MaybeId(_) => {
             let id = value.as_str().and_then(hex);
@@ -168,9 +173,12 @@ fn hex(text: &str) -> Option<Vec<u8>> {
 
 /// Both alphabets are in use, and the padding is often left out.
 fn base64(text: &str) -> Option<Vec<u8>> {
-    const LENIENT: GeneralPurposeConfig = GeneralPurposeConfig::new()
-        .with_decode_padding_mode(DecodePaddingMode::Indifferent);
+    const LENIENT: GeneralPurposeConfig =
+        GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent);
     const STANDARD: GeneralPurpose = GeneralPurpose::new(&alphabet::STANDARD, LENIENT);
     const URL_SAFE: GeneralPurpose = GeneralPurpose::new(&alphabet::URL_SAFE, LENIENT);
-    STANDARD.decode(text).or_else(|_| URL_SAFE.decode(text)).ok()
+    STANDARD
+        .decode(text)
+        .or_else(|_| URL_SAFE.decode(text))
+        .ok()
 }

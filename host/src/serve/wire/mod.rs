@@ -9,10 +9,10 @@ mod schema;
 #[cfg(test)]
 mod tests;
 
-pub(super) use check::check;
+use check::check;
 pub(super) use fields::{Field, Value, fields, put_bytes};
 pub(super) use json::from_json;
-pub(super) use request::{Refused, ResourceSpans, attribute_text, cut};
+pub(super) use request::{Refused, attribute_text, cut};
 
 /// Why bytes are not the message they should be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]

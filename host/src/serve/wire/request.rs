@@ -78,7 +78,8 @@ fn cut_resource(
         scopes: Vec::with_capacity(scopes.len()),
     };
     for scope in scopes {
-        cut.scopes.extend(cut_scope(request, scope, fault, refused)?);
+        cut.scopes
+            .extend(cut_scope(request, scope, fault, refused)?);
     }
     Ok((!cut.scopes.is_empty()).then_some(cut))
 }

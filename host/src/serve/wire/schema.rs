@@ -149,11 +149,7 @@ static LINK: Message = message(&[
     one("flags", Kind::Fixed32),
 ]);
 
-static STATUS: Message = message(&[
-    None,
-    one("message", Kind::Text),
-    one("code", Kind::Number),
-]);
+static STATUS: Message = message(&[None, one("message", Kind::Text), one("code", Kind::Number)]);
 
 static KEY_VALUE: Message = message(&[
     one("key", Kind::Text),
