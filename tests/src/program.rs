@@ -46,7 +46,7 @@ pub async fn roost(folder: &Path, arguments: &[&str]) -> Result<Ran> {
 }
 
 /// The program of this build: tests lie in `deps`, beside which programs are.
-fn program() -> Result<PathBuf> {
+pub(crate) fn program() -> Result<PathBuf> {
     let test = std::env::current_exe()?;
     let folder = test.parent().and_then(Path::parent);
     let program = folder.context("a test without a folder")?.join("roost");

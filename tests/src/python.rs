@@ -10,40 +10,49 @@ use tokio::process::Command;
 
 use crate::{Phoenix, repository};
 
+/// Run `tests/python/<script>` with this in its environment. It reads `input` as JSON from
+/// standard input, and what it prints is returned.
+///
+/// # Errors
+/// When the script fails: with what it said.
+pub async fn python(script: &str, environment: &[(&str, &str)], input: &Value) -> Result<Value> {
+    let mut command = Command::new(repository(".venv/client/bin/python"));
+    command
+        .arg(repository("tests/python").join(script))
+        .env_remove("PHOENIX_API_KEY")
+        .env("NO_PROXY", "127.0.0.1")
+        .envs(environment.iter().copied())
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .kill_on_drop(true);
+    let mut child = command
+        .spawn()
+        .context("no Python in .venv/client: run `make setup`")?;
+    if let Some(mut pipe) = child.stdin.take() {
+        pipe.write_all(&serde_json::to_vec(input)?).await?;
+    }
+    let output = child.wait_with_output().await?;
+    ensure!(
+        output.status.success(),
+        "{script}: {}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    serde_json::from_slice(&output.stdout).with_context(|| format!("{script} printed no JSON"))
+}
+
 impl Phoenix {
-    /// Run `tests/python/<script>` against this server. It reads `input` as JSON from
-    /// standard input, and what it prints is returned.
+    /// Run `tests/python/<script>` against this server, as [`python`].
     ///
     /// # Errors
     /// When the script fails: with what it said.
     pub async fn python(&self, script: &str, input: &Value) -> Result<Value> {
-        let mut command = Command::new(repository(".venv/client/bin/python"));
-        command
-            .arg(repository("tests/python").join(script))
-            .env("PHOENIX_ENDPOINT", self.http_endpoint())
+        let mut environment = vec![
+            ("PHOENIX_ENDPOINT", self.http_endpoint()),
             // Otherwise the client looks for settings in every folder above this one.
-            .env("PHOENIX_DISCOVER_CONFIG", "false")
-            .env("NO_PROXY", "127.0.0.1")
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .kill_on_drop(true);
-        match self.admin_key() {
-            Some(key) => command.env("PHOENIX_API_KEY", key),
-            None => command.env_remove("PHOENIX_API_KEY"),
-        };
-        let mut child = command
-            .spawn()
-            .context("no Python in .venv/client: run `make setup`")?;
-        if let Some(mut pipe) = child.stdin.take() {
-            pipe.write_all(&serde_json::to_vec(input)?).await?;
-        }
-        let output = child.wait_with_output().await?;
-        ensure!(
-            output.status.success(),
-            "{script}: {}",
-            String::from_utf8_lossy(&output.stderr)
-        );
-        serde_json::from_slice(&output.stdout).with_context(|| format!("{script} printed no JSON"))
+            ("PHOENIX_DISCOVER_CONFIG", "false"),
+        ];
+        environment.extend(self.admin_key().map(|key| ("PHOENIX_API_KEY", key)));
+        python(script, &environment, input).await
     }
 }
