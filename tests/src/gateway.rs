@@ -75,7 +75,9 @@ impl Gateway {
         let line = line.with_context(|| format!("it ended: {}", said()))?;
         let event: Value = serde_json::from_str(&line)?;
         ensure!(event["event"] == "listening", "{event}");
-        let address = |name: &str| Ok::<_, anyhow::Error>(event[name].as_str().context("no address")?.to_owned());
+        let address = |name: &str| {
+            Ok::<_, anyhow::Error>(event[name].as_str().context("no address")?.to_owned())
+        };
         Ok(Self {
             grpc: address("grpc")?,
             http: address("http")?,

@@ -130,10 +130,7 @@ impl Gate {
     fn forward(&self, batches: Vec<Batch>, refused: &mut Refused) -> Result<Vec<Receipt>, Refusal> {
         let mut receipts = Vec::with_capacity(batches.len());
         let mut later = None;
-        if batches.is_empty() && refused.spans > 0 {
-            self.metrics.spans(None, Outcome::Refused, refused.spans);
-            return Err(Refusal::invalid(&refused.why));
-        }
+        let mut hopeless = RefusalKind::Invalid;
         self.metrics.spans(None, Outcome::Refused, refused.spans);
         for batch in batches {
             let tenant = batch.tenant;
@@ -153,6 +150,7 @@ impl Gate {
                 Err(ForwardError::Ingest(IngestError::TooLarge)) => {
                     self.metrics.spans(Some(&tenant), Outcome::Refused, spans);
                     refused.add(spans, IngestError::TooLarge);
+                    hopeless = RefusalKind::TooLarge;
                 }
                 Err(ForwardError::Ingest(error)) => {
                     self.metrics.spans(Some(&tenant), Outcome::Later, spans);
@@ -171,7 +169,7 @@ impl Gate {
         match later {
             Some(refusal) => Err(refusal),
             None if receipts.is_empty() && refused.spans > 0 => {
-                Err(Refusal::new(RefusalKind::TooLarge, &refused.why))
+                Err(Refusal::new(hopeless, &refused.why))
             }
             None => Ok(receipts),
         }

@@ -20,15 +20,10 @@ pub(super) type AnswerBody = UnsyncBoxBody<Bytes, Infallible>;
 pub(super) async fn answer(gate: Arc<Gate>, request: Request<Incoming>) -> Response<AnswerBody> {
     let since = Instant::now();
     let in_flight = InFlight::begin(&gate);
-    let protocol = if grpc::is_grpc(&request) {
-        "grpc"
+    let (protocol, (response, answer)) = if grpc::is_grpc(&request) {
+        ("grpc", grpc::answer(&gate, request).await)
     } else {
-        "http"
-    };
-    let (response, answer) = if protocol == "grpc" {
-        grpc::answer(&gate, request).await
-    } else {
-        otlp_http::answer(&gate, request).await
+        ("http", otlp_http::answer(&gate, request).await)
     };
     drop(in_flight);
     let status = match &answer {

@@ -21,7 +21,10 @@ async fn get(gateway: &Gateway, path: &str) -> Result<(u16, String)> {
 /// Every number, by its name with labels.
 async fn numbers(gateway: &Gateway) -> Result<BTreeMap<String, f64>> {
     let (status, text) = get(gateway, "/metrics").await?;
-    ensure!(status == 200 && text.ends_with("# EOF\n"), "{status} {text}");
+    ensure!(
+        status == 200 && text.ends_with("# EOF\n"),
+        "{status} {text}"
+    );
     text.lines()
         .filter(|line| !line.starts_with('#'))
         .map(|line| {
@@ -37,13 +40,23 @@ async fn metrics_add_up() -> Result<()> {
     let gateway = backend.gateway("").await?;
     for (tenant, count) in [("acme", 3), ("globex", 2)] {
         let header = [("x-roost-tenant", tenant)];
-        send(&gateway, &header, &shop(spans(count))).await?.error_for_status()?;
+        send(&gateway, &header, &shop(spans(count)))
+            .await?
+            .error_for_status()?;
     }
     let mut bad = span("bad");
     bad.span_id.clear();
     let header = [("x-roost-tenant", "acme")];
-    send(&gateway, &header, &shop(vec![span("good"), bad])).await?.error_for_status()?;
-    assert_eq!(post(&gateway, PROTOBUF, b"\xff".to_vec()).send().await?.status(), 400);
+    send(&gateway, &header, &shop(vec![span("good"), bad]))
+        .await?
+        .error_for_status()?;
+    assert_eq!(
+        post(&gateway, PROTOBUF, b"\xff".to_vec())
+            .send()
+            .await?
+            .status(),
+        400
+    );
     backend.wait_for(6).await?;
 
     let delivered = "roost_spans_settled_total{outcome=\"delivered\"}";
@@ -57,9 +70,13 @@ async fn metrics_add_up() -> Result<()> {
     assert_eq!(spans(r#"tenant="acme",outcome="taken""#), 4.0);
     assert_eq!(spans(r#"tenant="globex",outcome="taken""#), 2.0);
     assert_eq!(spans(r#"tenant="(unknown)",outcome="refused""#), 1.0);
-    let requests =
-        |status: &str| numbers[&format!("roost_gateway_requests_total{{protocol=\"http\",status=\"{status}\"}}")];
-    assert_eq!((requests("ok"), requests("partial"), requests("invalid")), (2.0, 1.0, 1.0));
+    let requests = |status: &str| {
+        numbers[&format!("roost_gateway_requests_total{{protocol=\"http\",status=\"{status}\"}}")]
+    };
+    assert_eq!(
+        (requests("ok"), requests("partial"), requests("invalid")),
+        (2.0, 1.0, 1.0)
+    );
     let count = "roost_gateway_request_duration_seconds_count{protocol=\"http\"}";
     assert_eq!(numbers[count], 4.0);
     assert_eq!(numbers["roost_spans_created_total"], 6.0);
@@ -90,6 +107,9 @@ async fn it_is_not_ready_without_the_provider_it_is_to_use_and_says_so() -> Resu
     assert_eq!(get(&gateway, "/healthz").await?.0, 200);
     let (status, reasons) = get(&gateway, "/readyz").await?;
     assert_eq!(status, 503);
-    assert!(reasons.contains("connection default") && reasons.contains("phoenix"), "{reasons}");
+    assert!(
+        reasons.contains("connection default") && reasons.contains("phoenix"),
+        "{reasons}"
+    );
     Ok(())
 }

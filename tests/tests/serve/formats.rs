@@ -42,7 +42,11 @@ async fn protobuf_and_json_plain_and_compressed_arrive_whole() -> Result<()> {
             "endTimeUnixNano": "1795000000500000000",
         }] }],
     }] });
-    let sent = post(&gateway, "application/json; charset=utf-8", json.to_string().into_bytes());
+    let sent = post(
+        &gateway,
+        "application/json; charset=utf-8",
+        json.to_string().into_bytes(),
+    );
     let answer = sent.send().await?;
     assert_eq!(answer.status(), 200);
     assert_eq!(answer.headers()["content-type"], "application/json");
@@ -56,9 +60,15 @@ async fn protobuf_and_json_plain_and_compressed_arrive_whole() -> Result<()> {
     let seen = backend.wait_for(6).await?;
     let mut names: Vec<_> = seen.iter().map(|(_, span)| span.name.as_str()).collect();
     names.sort_unstable();
-    assert_eq!(names, ["grpc", "grpc gzip", "gzip", "json", "plain", "zstd"]);
+    assert_eq!(
+        names,
+        ["grpc", "grpc gzip", "gzip", "json", "plain", "zstd"]
+    );
     for (resource, _) in &seen {
-        assert_eq!(resource["openinference.project.name"], "cogniverse-default-shop");
+        assert_eq!(
+            resource["openinference.project.name"],
+            "cogniverse-default-shop"
+        );
         assert_eq!(resource["service.name"], "shop");
     }
     Ok(())
@@ -78,7 +88,10 @@ async fn a_bad_span_is_answered_as_partial_success_and_the_rest_is_taken() -> Re
         .partial_success
         .unwrap();
     assert_eq!(partial.rejected_spans, 1);
-    assert!(partial.error_message.contains("`spanId` is no id"), "{partial:?}");
+    assert!(
+        partial.error_message.contains("`spanId` is no id"),
+        "{partial:?}"
+    );
 
     let answer = grpc(&gateway).await?.export(request).await?.into_inner();
     assert_eq!(answer.partial_success.unwrap().rejected_spans, 1);
@@ -91,14 +104,18 @@ async fn a_bad_span_is_answered_as_partial_success_and_the_rest_is_taken() -> Re
 async fn what_is_no_otlp_is_refused_in_the_form_it_was_asked_in() -> Result<()> {
     let backend = Backend::start(Mood::Willing).await?;
     let gateway = backend.gateway("").await?;
-    let answer = post(&gateway, PROTOBUF, b"\x0a\xff".to_vec()).send().await?;
+    let answer = post(&gateway, PROTOBUF, b"\x0a\xff".to_vec())
+        .send()
+        .await?;
     assert_eq!(answer.status(), 400);
     assert_eq!(answer.headers()["content-type"], PROTOBUF);
     let status = RpcStatus::decode(answer.bytes().await?)?;
     assert_eq!(status.code, Code::InvalidArgument as i32);
     assert!(status.message.contains("ends too early"), "{status:?}");
 
-    let answer = post(&gateway, "application/json", b"{".to_vec()).send().await?;
+    let answer = post(&gateway, "application/json", b"{".to_vec())
+        .send()
+        .await?;
     assert_eq!(answer.status(), 400);
     let status: Value = answer.json().await?;
     assert_eq!(status["code"], Code::InvalidArgument as i32);
@@ -118,12 +135,29 @@ async fn what_is_no_otlp_is_refused_in_the_form_it_was_asked_in() -> Result<()> 
         bad
     }]);
     assert_eq!(send(&gateway, &[], &all_bad).await?.status(), 400);
-    assert_eq!(send(&gateway, &[], &request(Vec::new())).await?.status(), 200);
+    assert_eq!(
+        send(&gateway, &[], &request(Vec::new())).await?.status(),
+        200
+    );
 
     let client = reqwest::Client::builder().no_proxy().build()?;
     let base = format!("http://{}", gateway.http());
-    assert_eq!(client.get(format!("{base}/v1/traces")).send().await?.status(), 405);
-    assert_eq!(client.post(format!("{base}/v1/metrics")).send().await?.status(), 404);
+    assert_eq!(
+        client
+            .get(format!("{base}/v1/traces"))
+            .send()
+            .await?
+            .status(),
+        405
+    );
+    assert_eq!(
+        client
+            .post(format!("{base}/v1/metrics"))
+            .send()
+            .await?
+            .status(),
+        404
+    );
     Ok(())
 }
 

@@ -60,7 +60,11 @@ async fn a_full_queue_is_told_with_when_to_try_again_and_takes_spans_later() -> 
     assert_eq!(refusal.status(), 503);
     let wait: u64 = refusal.headers()["retry-after"].to_str()?.parse()?;
     assert!((1..=60).contains(&wait), "{wait}");
-    let status = grpc(&gateway).await?.export(shop(spans(5))).await.unwrap_err();
+    let status = grpc(&gateway)
+        .await?
+        .export(shop(spans(5)))
+        .await
+        .unwrap_err();
     assert_eq!(status.code(), Code::Unavailable);
     // google.rpc.Status { details: [RetryInfo] }
     let details = String::from_utf8_lossy(status.details()).into_owned();

@@ -43,10 +43,34 @@ async fn spans_of_the_python_sdk_land_in_the_projects_of_their_tenants() -> Resu
     .await?;
     let (by_header, by_attribute) = (unique("header"), unique("attribute"));
     let table = [
-        ("grpc", format!("http://{}", gateway.grpc()), None, &by_header, true),
-        ("http", format!("http://{}/v1/traces", gateway.http()), Some("gzip"), &by_header, true),
-        ("grpc", format!("http://{}", gateway.grpc()), Some("gzip"), &by_attribute, false),
-        ("http", format!("http://{}/v1/traces", gateway.http()), None, &by_attribute, false),
+        (
+            "grpc",
+            format!("http://{}", gateway.grpc()),
+            None,
+            &by_header,
+            true,
+        ),
+        (
+            "http",
+            format!("http://{}/v1/traces", gateway.http()),
+            Some("gzip"),
+            &by_header,
+            true,
+        ),
+        (
+            "grpc",
+            format!("http://{}", gateway.grpc()),
+            Some("gzip"),
+            &by_attribute,
+            false,
+        ),
+        (
+            "http",
+            format!("http://{}/v1/traces", gateway.http()),
+            None,
+            &by_attribute,
+            false,
+        ),
     ];
     for (protocol, endpoint, compression, tenant, is_header) in table {
         let mut resource = json!({ "service.name": "python app" });
@@ -65,17 +89,26 @@ async fn spans_of_the_python_sdk_land_in_the_projects_of_their_tenants() -> Resu
             "names": [format!("{protocol} one"), format!("{protocol} two")],
         });
         let answer = python("send_spans.py", &[], &input).await?;
-        assert_eq!(answer, json!({ "sent": 2, "flushed": true }), "{}", gateway.log());
+        assert_eq!(
+            answer,
+            json!({ "sent": 2, "flushed": true }),
+            "{}",
+            gateway.log()
+        );
     }
     for tenant in [&by_header, &by_attribute] {
         // The blank of the service's name cannot be in a project's.
         let project = format!("cogniverse-{tenant}--python-app");
         let wanted = ["grpc one", "grpc two", "http one", "http two"];
-        eventually("Phoenix has the spans", Duration::from_secs(60), async || {
-            let seen = names(phoenix, &project).await?;
-            ensure!(seen == wanted, "{seen:?}");
-            Ok(())
-        })
+        eventually(
+            "Phoenix has the spans",
+            Duration::from_secs(60),
+            async || {
+                let seen = names(phoenix, &project).await?;
+                ensure!(seen == wanted, "{seen:?}");
+                Ok(())
+            },
+        )
         .await?;
     }
     let stopped = gateway.stop().await?;

@@ -40,18 +40,23 @@ async fn what_cannot_be_delivered_in_time_is_told_by_the_exit_code() -> Result<(
 #[tokio::test]
 async fn a_durable_request_under_way_is_answered_before_the_end() -> Result<()> {
     let backend = Backend::start(Mood::Willing).await?;
-    let settings = format!("{HOARDING}serve.acknowledge = \"durable\"\nserve.request_timeout_millis = 60000");
+    let settings =
+        format!("{HOARDING}serve.acknowledge = \"durable\"\nserve.request_timeout_millis = 60000");
     let gateway = backend.gateway(&settings).await?;
     let sent = shop(spans(4));
     let sending = send(&gateway, &[], &sent);
     let stopping = async {
         let client = reqwest::Client::builder().no_proxy().build()?;
         let url = format!("http://{}/metrics", gateway.admin());
-        eventually("the spans are in the pipeline", Duration::from_secs(30), async || {
-            let text = client.get(&url).send().await?.text().await?;
-            anyhow::ensure!(text.contains("roost_spans_queued 4"), "{text}");
-            Ok(())
-        })
+        eventually(
+            "the spans are in the pipeline",
+            Duration::from_secs(30),
+            async || {
+                let text = client.get(&url).send().await?.text().await?;
+                anyhow::ensure!(text.contains("roost_spans_queued 4"), "{text}");
+                Ok(())
+            },
+        )
         .await?;
         gateway.terminate().await
     };
@@ -75,9 +80,7 @@ async fn a_durable_acknowledgement_is_only_given_for_what_the_backend_has() -> R
     assert!(answer.headers().contains_key("retry-after"));
 
     backend.become_(Mood::Status(403));
-    let gateway = backend
-        .gateway("serve.acknowledge = \"durable\"")
-        .await?;
+    let gateway = backend.gateway("serve.acknowledge = \"durable\"").await?;
     let answer = send(&gateway, &[], &shop(spans(2))).await?;
     assert_eq!(answer.status(), 200, "sending them again would not help");
     let body = answer.bytes().await?;
@@ -85,7 +88,10 @@ async fn a_durable_acknowledgement_is_only_given_for_what_the_backend_has() -> R
 
     backend.become_(Mood::Willing);
     let answer = send(&gateway, &[], &shop(spans(2))).await?;
-    assert_eq!((answer.status().as_u16(), answer.bytes().await?.len()), (200, 0));
+    assert_eq!(
+        (answer.status().as_u16(), answer.bytes().await?.len()),
+        (200, 0)
+    );
     assert_eq!(backend.spans().len(), 2);
     Ok(())
 }

@@ -31,7 +31,10 @@ async fn the_header_comes_before_the_attribute_and_the_default_last() -> Result<
         .map(|(resource, span)| format!("{} {}", span.name, resource["tenant.id"]))
         .collect();
     tenants.sort();
-    assert_eq!(tenants, ["a by-attribute", "a by-header", "b by-header", "b default"]);
+    assert_eq!(
+        tenants,
+        ["a by-attribute", "a by-header", "b by-header", "b default"]
+    );
     Ok(())
 }
 
@@ -67,8 +70,20 @@ async fn a_key_names_the_tenant_and_lets_nobody_name_another() -> Result<()> {
         (&[("x-api-key", "acme-new ")], 200),
         (&[("x-api-key", "acme-old")], 200),
         (&[("authorization", "bearer acme-new")], 200),
-        (&[("authorization", "Bearer acme-new"), ("x-roost-tenant", "acme")], 200),
-        (&[("authorization", "Bearer acme-new"), ("x-roost-tenant", "globex")], 403),
+        (
+            &[
+                ("authorization", "Bearer acme-new"),
+                ("x-roost-tenant", "acme"),
+            ],
+            200,
+        ),
+        (
+            &[
+                ("authorization", "Bearer acme-new"),
+                ("x-roost-tenant", "globex"),
+            ],
+            403,
+        ),
         (&[("x-roost-tenant", "acme")], 401),
     ];
     for (headers, wanted) in table {
@@ -79,7 +94,9 @@ async fn a_key_names_the_tenant_and_lets_nobody_name_another() -> Result<()> {
     let status = client.export(one()).await.unwrap_err();
     assert_eq!(status.code(), Code::Unauthenticated);
     let mut keyed = Request::new(one());
-    keyed.metadata_mut().insert("x-api-key", "globex-key".parse()?);
+    keyed
+        .metadata_mut()
+        .insert("x-api-key", "globex-key".parse()?);
     client.export(keyed).await?;
 
     let mixed = request(vec![
@@ -92,7 +109,9 @@ async fn a_key_names_the_tenant_and_lets_nobody_name_another() -> Result<()> {
 
     let seen = backend.wait_for(6).await?;
     let of = |tenant: &str| {
-        let own = seen.iter().filter(|(resource, _)| resource["tenant.id"] == tenant);
+        let own = seen
+            .iter()
+            .filter(|(resource, _)| resource["tenant.id"] == tenant);
         own.count()
     };
     assert_eq!((of("acme"), of("globex"), seen.len()), (5, 1, 6));

@@ -71,7 +71,11 @@ async fn otlp_is_served_over_tls_and_not_beside_it() -> Result<()> {
     assert_eq!(send(&gateway, &trusting(&authority)?.build()?).await?, 200);
     backend.wait_for(1).await?;
     let stranger = Authority::new()?;
-    assert!(send(&gateway, &trusting(&stranger)?.build()?).await.is_err());
+    assert!(
+        send(&gateway, &trusting(&stranger)?.build()?)
+            .await
+            .is_err()
+    );
     let plain = Client::builder().no_proxy().build()?;
     let plain = plain.post(format!("http://{}/v1/traces", gateway.http()));
     assert!(plain.send().await.is_err());
@@ -83,12 +87,18 @@ async fn clients_need_a_certificate_where_an_authority_is_named() -> Result<()> 
     let backend = Backend::start(Mood::Willing).await?;
     let authority = Authority::new()?;
     let gateway = gateway(&backend, &authority, "serve.tls.client_ca = \"ca.pem\"").await?;
-    assert!(send(&gateway, &trusting(&authority)?.build()?).await.is_err());
+    assert!(
+        send(&gateway, &trusting(&authority)?.build()?)
+            .await
+            .is_err()
+    );
     let identity = |authority: &Authority| {
         let (certificate, key) = authority.issue()?;
         Ok::<_, anyhow::Error>(Identity::from_pem((certificate + &key).as_bytes())?)
     };
-    let client = trusting(&authority)?.identity(identity(&authority)?).build()?;
+    let client = trusting(&authority)?
+        .identity(identity(&authority)?)
+        .build()?;
     assert_eq!(send(&gateway, &client).await?, 200);
     let stranger = identity(&Authority::new()?)?;
     let client = trusting(&authority)?.identity(stranger).build()?;

@@ -176,8 +176,10 @@ proptest! {
             return Ok(());
         };
         let taken = decoded(&groups);
-        if refused.spans == 0 {
-            let theirs = ExportTraceServiceRequest::decode(bytes.as_slice()).unwrap();
+        // prost gives up a whole request for a resource that has no spans.
+        if refused.spans == 0
+            && let Ok(theirs) = ExportTraceServiceRequest::decode(bytes.as_slice())
+        {
             let theirs: Vec<_> = expected(&theirs).iter().map(|(_, span)| span.encode_to_vec()).collect();
             let ours: Vec<_> = taken.iter().map(|(_, span)| span.encode_to_vec()).collect();
             prop_assert_eq!(ours, theirs);
