@@ -54,15 +54,13 @@ async fn protobuf_and_json_plain_and_compressed_arrive_whole() -> Result<()> {
 
     let mut client = grpc(&gateway).await?;
     client.export(shop(vec![span("grpc")])).await?;
-    let mut client = client.send_compressed(tonic::codec::CompressionEncoding::Gzip);
-    client.export(shop(vec![span("grpc gzip")])).await?;
 
-    let seen = backend.wait_for(6).await?;
+    let seen = backend.wait_for(5).await?;
     let mut names: Vec<_> = seen.iter().map(|(_, span)| span.name.as_str()).collect();
     names.sort_unstable();
     assert_eq!(
         names,
-        ["grpc", "grpc gzip", "gzip", "json", "plain", "zstd"]
+        ["grpc", "gzip", "json", "plain", "zstd"]
     );
     for (resource, _) in &seen {
         assert_eq!(
