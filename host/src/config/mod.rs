@@ -21,6 +21,7 @@ mod origin;
 mod plugins;
 mod project;
 mod secret;
+mod spool;
 mod suggestion;
 mod telemetry;
 mod tenant;
@@ -32,7 +33,7 @@ use serde::{Deserialize, Serialize};
 
 use origin::Origin;
 
-pub use batch::BatchExportConfig;
+pub use batch::{BatchExportConfig, QueueFullPolicy};
 pub use cache::CacheConfig;
 pub use connection::{ConnectionConfig, Connections, DEFAULT_CONNECTION, TenantConfig};
 pub use endpoint::InvalidEndpoint;
@@ -46,6 +47,7 @@ pub use load::{CONFIG_FILE, CONFIG_VARIABLE};
 pub use plugins::PluginsConfig;
 pub use project::{InvalidService, InvalidTemplate, ProjectNameError, ProjectNames, TemplateFault};
 pub use secret::{ExposeSecret, Secret, SecretSource};
+pub use spool::SpoolConfig;
 pub use telemetry::TelemetryConfig;
 pub use tenant::{InvalidTenant, TenantId};
 
