@@ -123,10 +123,16 @@ fn without_a_file_every_key_has_its_default() {
                 "max_export_batch_size": 512,
                 "export_timeout_millis": 30000,
                 "schedule_delay_millis": 500,
+                "on_queue_full": null,
                 "drop_on_queue_full": true,
                 "log_dropped_spans": true,
                 "max_drop_log_rate_per_minute": 10,
                 "use_sync_export": false
+            },
+            "spool": {
+                "folder": null,
+                "max_bytes": 1_073_741_824,
+                "max_age_seconds": 259_200
             }
         },
         "plugins": {

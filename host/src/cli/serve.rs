@@ -66,8 +66,9 @@ health and metrics at http://{}
                 requests_cut,
                 spans,
             }) => format!(
-                "stopped: {} spans delivered, {} dropped, {} left; {requests_cut} requests cut off\n",
-                spans.delivered, spans.dropped, spans.left
+                "stopped: {} spans delivered, {} on disk, {} dropped, {} left; {requests_cut} requests \
+                 cut off\n",
+                spans.delivered, spans.spooled, spans.dropped, spans.left
             ),
         })
     }
@@ -91,12 +92,13 @@ pub(super) async fn run(context: &Context, args: &ServeArgs) -> anyhow::Result<E
         report = gateway.stop() => report,
         () = signals.next() => anyhow::bail!("it was stopped before everything was sent"),
     };
-    say(Event::Stopped(report))?;
-    Ok(if report.is_complete() {
+    let exit = if report.is_complete() {
         Exit::Fine
     } else {
         Exit::Failed
-    })
+    };
+    say(Event::Stopped(report))?;
+    Ok(exit)
 }
 
 /// The signals that ask to stop.

@@ -23,6 +23,7 @@ mod project;
 mod redaction;
 mod secret;
 mod serve;
+mod spool;
 mod suggestion;
 mod telemetry;
 mod tenant;
@@ -34,7 +35,7 @@ use serde::{Deserialize, Serialize};
 
 use origin::Origin;
 
-pub use batch::BatchExportConfig;
+pub use batch::{BatchExportConfig, QueueFullPolicy};
 pub use cache::CacheConfig;
 pub use connection::{ConnectionConfig, Connections, DEFAULT_CONNECTION, TenantConfig};
 pub use endpoint::InvalidEndpoint;
@@ -50,6 +51,7 @@ pub use project::{InvalidService, InvalidTemplate, ProjectNameError, ProjectName
 pub use redaction::{RedactionAction, RedactionConfig, RedactionRule};
 pub use secret::{ExposeSecret, Secret, SecretSource};
 pub use serve::{Acknowledge, IngestKeys, ServeConfig, ServeTlsConfig, TenantSource};
+pub use spool::SpoolConfig;
 pub use telemetry::TelemetryConfig;
 pub use tenant::{InvalidTenant, TenantId};
 

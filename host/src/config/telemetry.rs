@@ -8,7 +8,7 @@ use url::Url;
 
 use super::endpoint::{self, InvalidEndpoint};
 use super::project::{InvalidTemplate, ProjectNameError, ProjectNames};
-use super::{BatchExportConfig, TelemetryLevel, TenantId};
+use super::{BatchExportConfig, SpoolConfig, TelemetryLevel, TenantId};
 
 /// Where spans go when nobody says.
 pub(super) const DEFAULT_OTLP_ENDPOINT: &str = "localhost:4317";
@@ -56,6 +56,8 @@ pub struct TelemetryConfig {
     pub extra_resource_attributes: BTreeMap<String, String>,
     /// How spans are gathered before they leave.
     pub batch_config: BatchExportConfig,
+    /// Where spans wait on disk.
+    pub spool: SpoolConfig,
 }
 
 impl Default for TelemetryConfig {
@@ -76,6 +78,7 @@ impl Default for TelemetryConfig {
             otlp_use_tls: false,
             extra_resource_attributes: BTreeMap::new(),
             batch_config: BatchExportConfig::default(),
+            spool: SpoolConfig::default(),
         }
     }
 }

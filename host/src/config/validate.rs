@@ -10,8 +10,8 @@ use super::secret::MASK;
 use super::suggestion::suggest;
 use super::{
     CacheConfig, Config, ConfigError, ConnectionConfig, ExposeSecret, LimitsConfig, Place,
-    PluginsConfig, Problem, RedactionAction, RedactionConfig, SecretSource, ServeConfig,
-    TelemetryConfig, endpoint, identifier, project,
+    PluginsConfig, Problem, QueueFullPolicy, RedactionAction, RedactionConfig, SecretSource,
+    ServeConfig, TelemetryConfig, endpoint, identifier, project,
 };
 
 const HOUR_SECONDS: u64 = 3_600;
@@ -133,6 +133,42 @@ impl Findings<'_> {
             rate,
             1..=6_000,
         );
+        self.queue_full(telemetry);
+    }
+
+    fn queue_full(&mut self, telemetry: &TelemetryConfig) {
+        const POLICY: &str = "telemetry.batch_config.on_queue_full";
+        const DROP: &str = "telemetry.batch_config.drop_on_queue_full";
+        const FOLDER: &str = "telemetry.spool.folder";
+        let config = &telemetry.batch_config;
+        let drops = config.drop_on_queue_full;
+        let agrees = match config.on_queue_full {
+            None => true,
+            Some(QueueFullPolicy::Drop) => drops,
+            Some(QueueFullPolicy::Block) => !drops || self.is_default(DROP),
+            Some(QueueFullPolicy::Spool) => drops && self.is_default(DROP),
+        };
+        if !agrees {
+            let advice = "says something else than `on_queue_full`; remove this line";
+            self.refuse(DROP, drops, advice);
+        }
+        let spool = &telemetry.spool;
+        if config.on_queue_full == Some(QueueFullPolicy::Spool) && spool.folder.is_none() {
+            let advice = "needs a folder: set `folder` under `[telemetry.spool]`";
+            self.refuse_key(POLICY, format!("\"spool\" {advice}"));
+        }
+        if let Some(folder) = &spool.folder {
+            self.text(FOLDER, &folder.to_string_lossy());
+        }
+        let bytes = spool.max_bytes;
+        self.range("telemetry.spool.max_bytes", bytes, 1 << 20..=1_024 * GIB);
+        let age = spool.max_age_seconds;
+        self.range("telemetry.spool.max_age_seconds", age, 1..=YEAR_SECONDS);
+    }
+
+    /// Whether nobody has written this key.
+    fn is_default(&self, key: &str) -> bool {
+        self.origin.place(key) == Place::Application
     }
 
     fn plugins(&mut self, plugins: &PluginsConfig) {

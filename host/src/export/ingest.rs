@@ -11,8 +11,9 @@ use tokio::sync::oneshot;
 
 use super::account::{Dropped, SpanStats};
 use super::origin::Origin;
+use super::parcel::{Outgoing, SpanBytes};
 use super::project::Project;
-use super::queue::{IngestRefusal, Outgoing, SpanBytes};
+use super::queue::IngestRefusal;
 use super::ticket::Ticket;
 
 /// Spans of one project and one origin.
@@ -74,7 +75,7 @@ impl Future for Receipt {
         let stats = ready!(Pin::new(&mut self.0).poll(context)).unwrap_or_default();
         Poll::Ready(Settlement {
             delivered: stats.delivered,
-            spooled: 0,
+            spooled: stats.spooled,
             dropped: stats.dropped,
         })
     }

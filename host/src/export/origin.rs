@@ -5,6 +5,9 @@ use std::hash::{BuildHasher, Hash, Hasher};
 use std::sync::LazyLock;
 
 use bytes::Bytes;
+use opentelemetry::KeyValue;
+
+use super::encode::{attribute_key, fields};
 
 /// The resource and the scope of spans that another process has made, as it encoded them.
 ///
@@ -36,6 +39,23 @@ impl Origin {
     #[must_use]
     pub fn resource(&self) -> &Bytes {
         &self.resource
+    }
+
+    /// The resource with these attributes over its own, which are already encoded.
+    pub(super) fn resource_under(&self, attributes: &[KeyValue], encoded: &[u8]) -> Vec<u8> {
+        let mut resource = Vec::with_capacity(self.resource.len() + encoded.len());
+        for field in fields(&self.resource) {
+            let key = field.message(1).and_then(attribute_key);
+            let is_replaced = key.is_some_and(|key| {
+                let mut keys = attributes.iter().map(|attribute| attribute.key.as_str());
+                keys.any(|replaced| replaced.as_bytes() == key)
+            });
+            if !is_replaced {
+                resource.extend_from_slice(field.raw);
+            }
+        }
+        resource.extend_from_slice(encoded);
+        resource
     }
 
     /// The `InstrumentationScope` message.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use super::encode::{delimited_len, put_delimiter};
-use super::queue::Parcel;
+use super::parcel::Parcel;
 use super::route::{Head, Lane, Route};
 
 /// A span that knows its way.

@@ -8,14 +8,14 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::{HeaderName, HeaderValue, Uri};
 use lru::LruCache;
-use opentelemetry::{Key, KeyValue};
+use opentelemetry::KeyValue;
 use tokio::sync::OnceCell;
 use tokio::time::Instant;
 
 use super::destination::{
     Destination, DestinationResolver, Protocol, RequestLimits, ResolveError, Routing,
 };
-use super::encode::{attribute_key, encode_attributes, fields, put_string};
+use super::encode::{encode_attributes, put_string};
 use super::origin::Origin;
 use super::project::{Project, merge};
 
@@ -50,8 +50,8 @@ pub(super) struct Route {
     pub(super) lane: Arc<Lane>,
     /// Above the spans that are made here.
     pub(super) head: Arc<Head>,
-    /// The keys of its resource, which no other origin's replace.
-    keys: Vec<Key>,
+    /// The attributes of its resource, which no other origin's replace.
+    resource: Vec<KeyValue>,
     /// Attributes to append to each OTLP `Span` message.
     pub(super) span_attributes: Vec<u8>,
 }
@@ -66,7 +66,7 @@ pub(super) struct Head {
 }
 
 /// The scope of the spans that are made here.
-static SCOPE: LazyLock<Bytes> = LazyLock::new(|| {
+pub(super) static SCOPE: LazyLock<Bytes> = LazyLock::new(|| {
     let mut scope = Vec::new();
     put_string(1, env!("CARGO_PKG_NAME"), &mut scope);
     put_string(2, env!("CARGO_PKG_VERSION"), &mut scope);
@@ -77,17 +77,8 @@ impl Route {
     /// What stands above spans of this origin: its resource, but for the attributes that are the
     /// project's and the destination's to say.
     pub(super) fn head_of(&self, origin: &Origin) -> Head {
-        let own = &self.head.resource;
-        let mut resource = Vec::with_capacity(origin.resource().len() + own.len());
-        for field in fields(origin.resource()) {
-            let key = field.message(1).and_then(attribute_key);
-            if !key.is_some_and(|key| self.keys.iter().any(|own| own.as_str().as_bytes() == key)) {
-                resource.extend_from_slice(field.raw);
-            }
-        }
-        resource.extend_from_slice(own);
         Head {
-            resource,
+            resource: origin.resource_under(&self.resource, &self.head.resource),
             scope: origin.scope().clone(),
         }
     }
@@ -158,10 +149,7 @@ impl Route {
                 resource: encode_attributes(1, &resource),
                 scope: SCOPE.clone(),
             }),
-            keys: resource
-                .into_iter()
-                .map(|attribute| attribute.key)
-                .collect(),
+            resource,
             span_attributes: encode_attributes(9, &destination.span_attributes),
         })
     }

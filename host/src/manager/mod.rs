@@ -23,7 +23,6 @@ pub use span::{Span, SpanBuilder};
 pub use stats::{StatsConfig, TelemetryStats};
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -125,7 +124,7 @@ impl TelemetryManager {
             && telemetry.level != TelemetryLevel::Disabled
         {
             let resolver = Arc::new(ManagerResolver(Arc::downgrade(&inner)));
-            let pipeline = Pipeline::start(&telemetry.batch_config, resolver)?;
+            let pipeline = Pipeline::start(&telemetry.batch_config, &telemetry.spool, resolver)?;
             inner.pipeline.get_or_init(|| pipeline);
         }
         Ok(Self { inner })
@@ -311,9 +310,11 @@ impl TelemetryManager {
     pub fn get_stats(&self) -> TelemetryStats {
         let Inner { config, cache, .. } = &*self.inner;
         let size = cache.size();
-        let mut projects = BTreeMap::new();
+        let pipeline = self.inner.pipeline.get();
+        let counted = pipeline.map(Pipeline::project_stats).unwrap_or_default();
+        let mut projects = counted.projects;
         for project in cache.all() {
-            projects.insert(project.name().to_owned(), project.stats());
+            projects.entry(project.name().to_owned()).or_default();
         }
         TelemetryStats {
             cache_hits: self.inner.cache_hits.load(Ordering::Relaxed),
@@ -321,13 +322,9 @@ impl TelemetryManager {
             failed_initializations: self.inner.failed_initializations.load(Ordering::Relaxed),
             cached_tenants: size.tenants,
             cached_tracers: size.projects,
-            spans: self
-                .inner
-                .pipeline
-                .get()
-                .map(Pipeline::stats)
-                .unwrap_or_default(),
+            spans: pipeline.map(Pipeline::stats).unwrap_or_default(),
             projects,
+            other_projects: counted.others,
             read_cache: self
                 .inner
                 .connections

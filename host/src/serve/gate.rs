@@ -18,7 +18,7 @@ use super::redact::Redactor;
 use super::tenant::{Sender, Tenants};
 use super::wire::Refused;
 use crate::TelemetryManager;
-use crate::config::Acknowledge;
+use crate::config::{Acknowledge, QueueFullPolicy};
 use crate::export::{IngestError, Receipt, Settlement};
 use crate::manager::ForwardError;
 
@@ -48,7 +48,12 @@ impl Gate {
             rate: serve.requests_per_second.map(Rate::new),
             redactor: Redactor::new(&config.redaction)?,
             turns: Semaphore::new(serve.max_concurrent_requests.min(Semaphore::MAX_PERMITS)),
-            acknowledge: serve.acknowledge.unwrap_or(Acknowledge::Queued),
+            acknowledge: serve.acknowledge.unwrap_or({
+                match config.telemetry.batch_config.queue_full_policy() {
+                    QueueFullPolicy::Spool => Acknowledge::Durable,
+                    QueueFullPolicy::Drop | QueueFullPolicy::Block => Acknowledge::Queued,
+                }
+            }),
             max_body_bytes: serve.max_body_bytes,
             timeout: serve.request_timeout(),
             telemetry,

@@ -1,24 +1,25 @@
 //! What the gateway counts, and how Prometheus reads it.
 
+mod pipeline;
+
 use std::collections::HashSet;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use prometheus_client::collector::Collector;
-use prometheus_client::encoding::{DescriptorEncoder, EncodeLabelSet, EncodeMetric, text};
-use prometheus_client::metrics::counter::{ConstCounter, Counter};
+use prometheus_client::encoding::{EncodeLabelSet, text};
+use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
-use prometheus_client::metrics::gauge::{ConstGauge, Gauge};
+use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::{Registry, Unit};
 
 use crate::TelemetryManager;
 use crate::config::TenantId;
-use crate::export::SpanStats;
+use pipeline::PipelineNumbers;
 
-/// How many tenants have numbers of their own. Whoever may name tenants could otherwise fill the
+/// How many tenants, and how many projects, have numbers of their own. Whoever may name tenants could otherwise fill the
 /// memory of this process, and of Prometheus.
-const MAX_TENANTS: usize = 1_000;
+const MAX_LABELS: usize = 1_000;
 /// The label of all others, which no tenant can have as its id.
 const OTHERS: &str = "(others)";
 /// The label of spans that were refused before their tenant was known.
@@ -134,7 +135,7 @@ impl Metrics {
             "Export requests that are not answered yet",
             metrics.in_flight.clone(),
         );
-        registry.register_collector(Box::new(PipelineNumbers(telemetry)));
+        registry.register_collector(Box::new(PipelineNumbers::new(telemetry)));
         metrics
     }
 
@@ -173,7 +174,7 @@ impl Metrics {
 
     fn has_label(&self, tenant: &TenantId) -> bool {
         let mut tenants = self.tenants.lock().unwrap_or_else(PoisonError::into_inner);
-        tenants.contains(tenant) || (tenants.len() < MAX_TENANTS && tenants.insert(tenant.clone()))
+        tenants.contains(tenant) || (tenants.len() < MAX_LABELS && tenants.insert(tenant.clone()))
     }
 
     /// Everything, as Prometheus reads it.
@@ -181,58 +182,5 @@ impl Metrics {
         let mut out = String::new();
         text::encode(&mut out, &self.registry)?;
         Ok(out)
-    }
-}
-
-/// The pipeline's own numbers, read when they are asked for.
-struct PipelineNumbers(TelemetryManager);
-
-impl std::fmt::Debug for PipelineNumbers {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("PipelineNumbers")
-    }
-}
-
-impl Collector for PipelineNumbers {
-    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), std::fmt::Error> {
-        let SpanStats {
-            created,
-            delivered,
-            queued,
-            dropped,
-        } = self.0.get_stats().spans;
-        let help = "Spans that the pipeline has been given";
-        let created = ConstCounter::new(created);
-        created.encode(encoder.encode_descriptor(
-            "spans_created",
-            help,
-            None,
-            created.metric_type(),
-        )?)?;
-
-        let settled = [
-            ("delivered", delivered),
-            ("dropped_queue_full", dropped.queue_full),
-            ("dropped_rejected", dropped.rejected),
-            ("dropped_export_failed", dropped.export_failed),
-            ("dropped_shutdown", dropped.shutdown),
-        ];
-        let help = "Spans whose way has ended, by how";
-        let counter = ConstCounter::new(0_u64);
-        let mut family =
-            encoder.encode_descriptor("spans_settled", help, None, counter.metric_type())?;
-        for (outcome, spans) in settled {
-            let counter = ConstCounter::new(spans);
-            counter.encode(family.encode_family(&[("outcome", outcome)])?)?;
-        }
-
-        let queued = ConstGauge::new(i64::try_from(queued).unwrap_or(i64::MAX));
-        let help = "Spans that wait, or are in a request that is not answered";
-        queued.encode(encoder.encode_descriptor(
-            "spans_queued",
-            help,
-            None,
-            queued.metric_type(),
-        )?)
     }
 }

@@ -87,7 +87,7 @@ pub struct Addresses {
 }
 
 /// How a gateway ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct StopReport {
     /// Requests that were not answered in time. Their senders have the spans still.
     pub requests_cut: u64,
@@ -96,10 +96,10 @@ pub struct StopReport {
 }
 
 impl StopReport {
-    /// Whether every request was answered and every span delivered.
+    /// Whether every request was answered and no span lost: each was delivered or is on disk.
     #[must_use]
     pub fn is_complete(&self) -> bool {
-        self.requests_cut == 0 && self.spans.is_complete()
+        self.requests_cut == 0 && self.spans.dropped == 0 && self.spans.left == 0
     }
 }
 
@@ -202,19 +202,27 @@ impl Gateway {
         let requests_until = Instant::now() + left() * 2 / 3;
         let answered = timeout_at(requests_until, around.tasks.wait());
         let flushed = telemetry.force_flush(left() / 2);
-        let (_, early) = futures_util::future::join(answered, flushed).await;
+        let (_, mut spans) = futures_util::future::join(answered, flushed).await;
         let requests_cut = self.gate.metrics.in_flight.get();
         around.kill.cancel();
         let late = telemetry
             .shutdown(left().max(Duration::from_millis(1)))
             .await;
+        // What was left after the flush is told by the shutdown, with what came after.
+        spans.left = late.left;
+        spans.delivered += late.delivered;
+        spans.spooled += late.spooled;
+        spans.dropped += late.dropped;
+        for (tenant, late) in late.tenants {
+            let total = spans.tenants.entry(tenant).or_default();
+            total.left = late.left;
+            total.delivered += late.delivered;
+            total.spooled += late.spooled;
+            total.dropped += late.dropped;
+        }
         StopReport {
             requests_cut: u64::try_from(requests_cut).unwrap_or(0),
-            spans: FlushReport {
-                delivered: early.delivered + late.delivered,
-                dropped: early.dropped + late.dropped,
-                left: late.left,
-            },
+            spans,
         }
     }
 }

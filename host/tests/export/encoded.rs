@@ -111,7 +111,7 @@ fn equal_origins_share_a_group() {
         (&acme, origin(&[("host.name", "web")], "two"), "c"),
         (&acme, web(), "d"),
     ] {
-        let _ = pipeline.ingest(spans(project, &origin, &[name])).unwrap();
+        drop(pipeline.ingest(spans(project, &origin, &[name])).unwrap());
     }
     span(&pipeline, &acme, "own");
     assert_eq!(flush(&pipeline).delivered, 5);

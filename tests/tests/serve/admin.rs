@@ -59,10 +59,16 @@ async fn metrics_add_up() -> Result<()> {
     );
     backend.wait_for(6).await?;
 
-    let delivered = "roost_spans_settled_total{outcome=\"delivered\"}";
+    let of = |name: &str, tenant: &str| {
+        format!("roost_spans_{name}{{project=\"cogniverse-{tenant}-shop\"}}")
+    };
     let numbers = eventually("all is delivered", Duration::from_secs(30), async || {
         let numbers = numbers(&gateway).await?;
-        ensure!(numbers.get(delivered) == Some(&6.0), "{numbers:?}");
+        let delivered = |tenant| numbers.get(&of("delivered_total", tenant)).copied();
+        ensure!(
+            delivered("acme") == Some(4.0) && delivered("globex") == Some(2.0),
+            "{numbers:?}"
+        );
         Ok(numbers)
     })
     .await?;
@@ -79,8 +85,13 @@ async fn metrics_add_up() -> Result<()> {
     );
     let count = "roost_gateway_request_duration_seconds_count{protocol=\"http\"}";
     assert_eq!(numbers[count], 4.0);
-    assert_eq!(numbers["roost_spans_created_total"], 6.0);
-    assert_eq!(numbers["roost_spans_queued"], 0.0);
+    assert_eq!(numbers[&of("created_total", "acme")], 4.0);
+    assert_eq!(numbers[&of("queued", "acme")], 0.0);
+    assert_eq!(numbers[&of("spooled", "acme")], 0.0);
+    let lost = numbers
+        .iter()
+        .filter(|(name, _)| name.starts_with("roost_spans_dropped_total"));
+    assert_eq!(lost.map(|(_, spans)| spans).sum::<f64>(), 0.0);
     assert_eq!(numbers["roost_gateway_requests_in_flight"], 0.0);
     Ok(())
 }

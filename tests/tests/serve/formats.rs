@@ -58,10 +58,7 @@ async fn protobuf_and_json_plain_and_compressed_arrive_whole() -> Result<()> {
     let seen = backend.wait_for(5).await?;
     let mut names: Vec<_> = seen.iter().map(|(_, span)| span.name.as_str()).collect();
     names.sort_unstable();
-    assert_eq!(
-        names,
-        ["grpc", "gzip", "json", "plain", "zstd"]
-    );
+    assert_eq!(names, ["grpc", "gzip", "json", "plain", "zstd"]);
     for (resource, _) in &seen {
         assert_eq!(
             resource["openinference.project.name"],

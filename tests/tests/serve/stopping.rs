@@ -53,7 +53,10 @@ async fn a_durable_request_under_way_is_answered_before_the_end() -> Result<()> 
             Duration::from_secs(30),
             async || {
                 let text = client.get(&url).send().await?.text().await?;
-                anyhow::ensure!(text.contains("roost_spans_queued 4"), "{text}");
+                anyhow::ensure!(
+                    text.contains("roost_spans_queued{project=\"cogniverse-default-shop\"} 4"),
+                    "{text}"
+                );
                 Ok(())
             },
         )

@@ -65,11 +65,18 @@ struct DropLabels<'a> {
 impl Collector for PipelineNumbers {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), fmt::Error> {
         let projects = self.by_project();
-        let sum = |stats: &[SpanStats], of: fn(&SpanStats) -> u64| stats.iter().map(of).sum::<u64>();
+        let sum =
+            |stats: &[SpanStats], of: fn(&SpanStats) -> u64| stats.iter().map(of).sum::<u64>();
 
         let counters: [(&str, &str, fn(&SpanStats) -> u64); 2] = [
-            ("spans_created", "Spans that the pipeline was given", |stats| stats.created),
-            ("spans_delivered", "Spans that backends have", |stats| stats.delivered),
+            (
+                "spans_created",
+                "Spans that the pipeline was given",
+                |stats| stats.created,
+            ),
+            ("spans_delivered", "Spans that backends have", |stats| {
+                stats.delivered
+            }),
         ];
         for (name, help, of) in counters {
             let mut family = encoder.encode_descriptor(name, help, None, MetricType::Counter)?;
@@ -80,11 +87,14 @@ impl Collector for PipelineNumbers {
         }
 
         let help = "Spans that are lost, by why";
-        let mut family = encoder.encode_descriptor("spans_dropped", help, None, MetricType::Counter)?;
+        let mut family =
+            encoder.encode_descriptor("spans_dropped", help, None, MetricType::Counter)?;
         for (project, stats) in &projects {
             let reasons = SpanStats::default().dropped.by_reason();
             for (at, (reason, _)) in reasons.into_iter().enumerate() {
-                let lost = stats.iter().filter_map(|stats| stats.dropped.by_reason().get(at).copied());
+                let lost = stats
+                    .iter()
+                    .filter_map(|stats| stats.dropped.by_reason().get(at).copied());
                 let lost = lost.map(|(_, spans)| spans).sum::<u64>();
                 let labels = DropLabels {
                     project,
