@@ -30,6 +30,7 @@
 //!
 //! | module | holds |
 //! |---|---|
+//! | `serve` | the OTLP gateway (feature `serve`) |
 //! | [`manager`] | [`TelemetryManager`]: tenants, spans, sessions, statistics |
 //! | `query` | frames, filters, SQL, files (feature `query`) |
 //! | [`export`] | how spans leave: one pipeline, OTLP over gRPC and HTTP |
@@ -41,9 +42,10 @@
 //!
 //! | feature | default | adds |
 //! |---|---|---|
-//! | `cli` | yes | the binary `roost`; includes `query` |
+//! | `cli` | yes | the binary `roost`; includes `query` and `serve` |
 //! | `otel-sdk` | no | `manager::TenantSpanProcessor`: the spans of an OpenTelemetry SDK |
 //! | `query` | through `cli` | module `query`: Arrow frames, filters in SQL, SQL over spans, Parquet and CSV |
+//! | `serve` | through `cli` | module `serve`: the OTLP gateway |
 //! | `tracing-layer` | no | `tracing_layer`: the spans of `tracing` |
 
 pub mod config;
@@ -54,6 +56,8 @@ pub mod plugin;
 pub mod provider;
 #[cfg(feature = "query")]
 pub mod query;
+#[cfg(feature = "serve")]
+pub mod serve;
 
 pub use config::{Config, TenantId};
 pub use contract::ProviderError;

@@ -87,7 +87,11 @@ fn every_bad_configuration_gets_its_message() {
 
 #[test]
 fn no_message_shows_a_secret() {
-    for (case, secret) in [("bad_secret", "12345678"), ("bad_url", "hunter2")] {
+    for (case, secret) in [
+        ("bad_secret", "12345678"),
+        ("bad_serve", "12345678"),
+        ("bad_url", "hunter2"),
+    ] {
         let case = package().join("tests/config").join(case);
         let file = fs::read_to_string(case.join("roost.toml")).unwrap();
         assert!(file.contains(secret), "the case has lost its secret");
@@ -123,10 +127,16 @@ fn without_a_file_every_key_has_its_default() {
                 "max_export_batch_size": 512,
                 "export_timeout_millis": 30000,
                 "schedule_delay_millis": 500,
+                "on_queue_full": null,
                 "drop_on_queue_full": true,
                 "log_dropped_spans": true,
                 "max_drop_log_rate_per_minute": 10,
                 "use_sync_export": false
+            },
+            "spool": {
+                "folder": null,
+                "max_bytes": 1_073_741_824,
+                "max_age_seconds": 259_200
             }
         },
         "plugins": {
@@ -147,6 +157,23 @@ fn without_a_file_every_key_has_its_default() {
             "ttl_seconds": 5,
             "max_bytes": 67_108_864
         },
+        "serve": {
+            "grpc_address": "127.0.0.1:4317",
+            "http_address": "127.0.0.1:4318",
+            "admin_address": "127.0.0.1:9464",
+            "tenant_from": ["header", "attribute"],
+            "tenant_header": "x-roost-tenant",
+            "tenant_attribute": "tenant.id",
+            "require_tenant": false,
+            "keys": {},
+            "max_body_bytes": 16_777_216,
+            "max_connections": 1024,
+            "max_concurrent_requests": 64,
+            "request_timeout_millis": 8000,
+            "header_timeout_millis": 30000,
+            "shutdown_timeout_seconds": 25
+        },
+        "redaction": { "rules": [] },
         "connections": {
             "default": {
                 "provider_config": {},
@@ -498,6 +525,8 @@ fn the_example_and_the_reference_name_every_key_and_variable() {
         "/telemetry/batch_config",
         "/plugins",
         "/limits",
+        "/serve",
+        "/redaction",
     ] {
         for key in config
             .pointer(section)

@@ -8,6 +8,7 @@
 
 mod eventually;
 mod folder;
+mod gateway;
 mod guard;
 mod guests;
 mod names;
@@ -19,11 +20,12 @@ mod scripted;
 
 pub use eventually::eventually;
 pub use folder::PluginFolder;
+pub use gateway::{Gateway, Stopped};
 pub use guests::{core_module, echo, echo_next, other_contract, phoenix_provider};
 pub use names::{span_id, trace_id, unique};
 pub use phoenix::Phoenix;
 pub use program::{Ran, begin_shell, roost, shell};
-pub use python::pandas;
+pub use python::{pandas, python};
 pub use scripted::Scripted;
 
 use std::path::{Path, PathBuf};

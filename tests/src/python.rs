@@ -1,5 +1,5 @@
-//! Phoenix's own Python client, and pandas, for a second opinion: what Roost writes has to be there
-//! for others, and what others write has to be there for Roost.
+//! Python for a second opinion: Phoenix's own client, the OpenTelemetry SDK, pandas. What
+//! Roost writes has to be there for others, and what others write for Roost.
 
 use std::process::Stdio;
 
@@ -11,38 +11,49 @@ use tokio::process::Command;
 use crate::{Phoenix, repository};
 
 impl Phoenix {
-    /// Run `tests/python/<script>` against this server. It reads `input` as JSON from
-    /// standard input, and what it prints is returned.
+    /// Run `tests/python/<script>` against this server, as [`python`].
     ///
     /// # Errors
     /// When the script fails: with what it said.
     pub async fn python(&self, script: &str, input: &Value) -> Result<Value> {
-        let mut command = Command::new(repository(".venv/client/bin/python"));
-        command
-            .env("PHOENIX_ENDPOINT", self.http_endpoint())
+        let mut environment = vec![
+            ("PHOENIX_ENDPOINT", self.http_endpoint()),
             // Otherwise the client looks for settings in every folder above this one.
-            .env("PHOENIX_DISCOVER_CONFIG", "false")
-            .env("NO_PROXY", "127.0.0.1");
-        match self.admin_key() {
-            Some(key) => command.env("PHOENIX_API_KEY", key),
-            None => command.env_remove("PHOENIX_API_KEY"),
-        };
-        run(command, script, input).await
+            ("PHOENIX_DISCOVER_CONFIG", "false"),
+        ];
+        environment.extend(self.admin_key().map(|key| ("PHOENIX_API_KEY", key)));
+        python(script, &environment, input).await
     }
 }
 
-/// Run `tests/python/<script>` where pandas and pyarrow are, which the server brings along. It
-/// reads `input` as JSON from standard input, and what it prints is returned.
+/// Run `tests/python/<script>` where the clients are, with this in its environment. It reads
+/// `input` as JSON from standard input, and what it prints is returned.
+///
+/// # Errors
+/// When the script fails: with what it said.
+pub async fn python(script: &str, environment: &[(&str, &str)], input: &Value) -> Result<Value> {
+    run(".venv/client/bin/python", script, environment, input).await
+}
+
+/// Run `tests/python/<script>` where pandas and pyarrow are, which the server brings along.
 ///
 /// # Errors
 /// When the script fails: with what it said.
 pub async fn pandas(script: &str, input: &Value) -> Result<Value> {
-    run(Command::new(repository(".venv/bin/python")), script, input).await
+    run(".venv/bin/python", script, &[], input).await
 }
 
-async fn run(mut command: Command, script: &str, input: &Value) -> Result<Value> {
-    let mut child = command
+async fn run(
+    interpreter: &str,
+    script: &str,
+    environment: &[(&str, &str)],
+    input: &Value,
+) -> Result<Value> {
+    let mut child = Command::new(repository(interpreter))
         .arg(repository("tests/python").join(script))
+        .env_remove("PHOENIX_API_KEY")
+        .env("NO_PROXY", "127.0.0.1")
+        .envs(environment.iter().copied())
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())

@@ -4,9 +4,10 @@ use std::path::PathBuf;
 
 use clap::{Args, ColorChoice, Parser, Subcommand};
 
+use super::logs::Logs;
 use super::{
     annotate, annotations, completions, datasets, evaluations, experiments, export, health,
-    inspect, projects, providers, spans, sql, stats, trace,
+    inspect, projects, providers, serve, spans, sql, stats, trace,
 };
 
 const AFTER_HELP: &str = "\
@@ -23,7 +24,8 @@ Examples:
   roost spans --tenant acme --since 1h --filter \"latency_ms > 1000\"
   roost sql \"SELECT name, count(*) FROM spans GROUP BY name\" --tenant acme
   roost export --tenant acme --output spans.parquet
-  roost trace 0af7651916cd43dd8448eb211c80319c --tenant acme";
+  roost trace 0af7651916cd43dd8448eb211c80319c --tenant acme
+  roost serve --config roost.toml";
 
 /// Ask the observability backends of LLM applications, through WebAssembly providers
 #[derive(Debug, Parser)]
@@ -87,8 +89,20 @@ pub(super) enum Command {
     Experiments(experiments::ExperimentsCommand),
     /// Ask the backend of every connection how it is
     Health(health::HealthArgs),
+    /// Take OTLP from any OpenTelemetry SDK, and forward it, until it is told to stop
+    Serve(serve::ServeArgs),
     /// Write completions for a shell
     Completions(completions::CompletionsArgs),
+}
+
+impl Command {
+    /// How it logs.
+    pub(super) fn logs(&self) -> Logs {
+        match self {
+            Self::Serve(args) => args.logs(),
+            _ => Logs::Asking,
+        }
+    }
 }
 
 #[derive(Debug, Subcommand)]
@@ -169,6 +183,8 @@ mod tests {
             ("experiments compare e", false),
             ("experiments compare e f --json", true),
             ("experiments finish e --status running", false),
+            ("serve --json", true),
+            ("serve --tenant acme", false),
             ("completions zsh", true),
             ("completions cmd.exe", false),
         ];

@@ -25,12 +25,18 @@ impl Context {
 
     /// The configuration, with the command line over it.
     pub(super) fn config(&self) -> anyhow::Result<Config> {
+        let mut config = self.exporting_config()?;
+        // Most commands ask and make no spans of their own.
+        config.telemetry.enabled = false;
+        Ok(config)
+    }
+
+    /// The same, for the command that sends spans.
+    pub(super) fn exporting_config(&self) -> anyhow::Result<Config> {
         let mut config = Config::load(self.config.as_deref())?;
         if let Some(plugins) = &self.plugins {
             config.plugins.folder.clone_from(plugins);
         }
-        // These commands ask and make no spans of their own.
-        config.telemetry.enabled = false;
         Ok(config)
     }
 

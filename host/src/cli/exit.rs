@@ -10,6 +10,7 @@ use roost::contract::Error;
 use roost::manager::{ManagerError, TenantError};
 use roost::plugin::HostError;
 use roost::query::{FileError, QueryError};
+use roost::serve::ServeError;
 
 use super::{terminal, text};
 
@@ -72,6 +73,7 @@ impl Exit {
                 }
                 let is_configuration = cause.is::<ConfigError>()
                     || cause.is::<TenantError>()
+                    || cause.is::<ServeError>()
                     || matches!(cause.downcast_ref(), Some(HostError::Folder { .. }))
                     || matches!(
                         cause.downcast_ref(),

@@ -31,6 +31,7 @@ mod providers;
 mod record;
 mod scope;
 mod selection;
+mod serve;
 mod settings;
 mod spans;
 mod sql;
@@ -63,7 +64,7 @@ use terminal::OutputClosed;
 pub(crate) fn main() -> ExitCode {
     let cli = Cli::parse();
     terminal::choose_color(cli.global.color);
-    logs::start(cli.global.verbose);
+    logs::start(cli.global.verbose, cli.command.logs());
     let exit = match run(cli) {
         Ok(exit) => exit,
         // Whoever read us has seen enough: `roost spans | head`.
@@ -79,6 +80,10 @@ pub(crate) fn main() -> ExitCode {
 fn run(cli: Cli) -> anyhow::Result<Exit> {
     let runtime = tokio::runtime::Runtime::new().context("the async runtime cannot start")?;
     let context = Context::new(cli.global);
+    if let Command::Serve(args) = cli.command {
+        // It ends in its own way.
+        return runtime.block_on(serve::run(&context, &args));
+    }
     let interrupt = Arc::new(Notify::new());
     runtime.spawn(end_at_interrupt(Arc::clone(&interrupt)));
     let ended = runtime.block_on(async {
@@ -123,6 +128,7 @@ async fn command(context: &Context, command: Command) -> anyhow::Result<Exit> {
         Command::Annotate(args) => annotate::run(context, args).await,
         Command::Annotations(args) => annotations::run(context, args).await,
         Command::Health(args) => health::run(context, &args).await,
+        Command::Serve(args) => serve::run(context, &args).await,
         Command::Completions(args) => completions::run(context, &args),
     }
 }

@@ -4,13 +4,26 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+/// What happens to a span that finds the queue full, or its tenant's share of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum QueueFullPolicy {
+    /// It is dropped, and counted.
+    Drop,
+    /// The thread that ends it waits for room, for up to five seconds.
+    Block,
+    /// It is written to disk and sent later, as are spans whose backend cannot be reached.
+    Spool,
+}
+
 /// `[telemetry.batch_config]`: how spans are gathered before they leave, and what happens
 /// when they come faster than they go.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct BatchExportConfig {
-    /// How many ended spans wait or are being sent at most, over all tenants. 1 to
-    /// 10,000,000; default 2,048.
+    /// How many ended spans wait or are being sent at most, over all tenants. One tenant may
+    /// hold three times as many as are free: alone, three quarters. 1 to 10,000,000; default
+    /// 2,048.
     pub max_queue_size: usize,
     /// How many spans go out in one request at most. 1 to `max_queue_size`; default 512.
     pub max_export_batch_size: usize,
@@ -20,8 +33,10 @@ pub struct BatchExportConfig {
     /// How long a span waits at most for its batch to fill. Milliseconds, 1 to 3,600,000;
     /// default 500.
     pub schedule_delay_millis: u64,
-    /// Whether a span that finds the queue full is dropped, and counted, rather than the
-    /// application made to wait. Default true.
+    /// What happens to a span that finds the queue full. By default as `drop_on_queue_full`
+    /// says.
+    pub on_queue_full: Option<QueueFullPolicy>,
+    /// The same in short: true for `on_queue_full = "drop"`, false for `"block"`. Default true.
     pub drop_on_queue_full: bool,
     /// Whether dropped spans are logged. They are counted either way. Default true.
     pub log_dropped_spans: bool,
@@ -40,6 +55,7 @@ impl Default for BatchExportConfig {
             max_export_batch_size: 512,
             export_timeout_millis: 30_000,
             schedule_delay_millis: 500,
+            on_queue_full: None,
             drop_on_queue_full: true,
             log_dropped_spans: true,
             max_drop_log_rate_per_minute: 10,
@@ -49,6 +65,16 @@ impl Default for BatchExportConfig {
 }
 
 impl BatchExportConfig {
+    /// What `on_queue_full` and `drop_on_queue_full` come to.
+    #[must_use]
+    pub const fn queue_full_policy(&self) -> QueueFullPolicy {
+        match (self.on_queue_full, self.drop_on_queue_full) {
+            (Some(policy), _) => policy,
+            (None, true) => QueueFullPolicy::Drop,
+            (None, false) => QueueFullPolicy::Block,
+        }
+    }
+
     /// `export_timeout_millis` as a duration.
     #[must_use]
     pub const fn export_timeout(&self) -> Duration {

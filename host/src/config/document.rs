@@ -93,7 +93,8 @@ impl Entry {
 
     /// Whether its value may be a secret, or hold one: then no message shows it.
     fn is_secret(&self) -> bool {
-        self.path.iter().any(|key| key == "secrets")
+        const SECRET: [&str; 3] = ["secrets", "keys", "hash_secret"];
+        self.path.iter().any(|key| SECRET.contains(&key.as_str()))
     }
 }
 
@@ -111,7 +112,31 @@ fn collect(table: &DeTable<'_>, path: &mut Vec<String>, entries: &mut Vec<Entry>
         if let Some(inner) = inner {
             collect(inner, path, entries);
         }
+        if let DeValue::Array(items) = value.get_ref() {
+            collect_tables(items, path, entries);
+        }
         path.pop();
+    }
+}
+
+/// The tables in a list, each under its number, from 0.
+fn collect_tables(
+    items: &[Spanned<DeValue<'_>>],
+    path: &mut Vec<String>,
+    entries: &mut Vec<Entry>,
+) {
+    for (number, item) in items.iter().enumerate() {
+        if let Some(table) = item.get_ref().as_table() {
+            path.push(number.to_string());
+            entries.push(Entry {
+                path: path.clone(),
+                key: item.span(),
+                value: item.span(),
+                is_table: true,
+            });
+            collect(table, path, entries);
+            path.pop();
+        }
     }
 }
 

@@ -94,7 +94,10 @@ impl Config {
             .filter_map(|secret| secret.file_mut());
         let paths = std::iter::once(&mut plugins.folder)
             .chain(plugins.cache_folder.as_mut())
-            .chain(secrets);
+            .chain(self.telemetry.spool.folder.as_mut())
+            .chain(secrets)
+            .chain(self.serve.paths_mut())
+            .chain(self.redaction.path_mut());
         for path in paths.filter(|path| !path.as_os_str().is_empty()) {
             *path = folder.join(&*path);
         }

@@ -20,8 +20,11 @@ mod load;
 mod origin;
 mod plugins;
 mod project;
+mod redaction;
 mod sampling;
 mod secret;
+mod serve;
+mod spool;
 mod suggestion;
 mod telemetry;
 mod tenant;
@@ -33,7 +36,7 @@ use serde::{Deserialize, Serialize};
 
 use origin::Origin;
 
-pub use batch::BatchExportConfig;
+pub use batch::{BatchExportConfig, QueueFullPolicy};
 pub use cache::CacheConfig;
 pub use connection::{ConnectionConfig, Connections, DEFAULT_CONNECTION, TenantConfig};
 pub use endpoint::InvalidEndpoint;
@@ -46,8 +49,11 @@ pub use limits::LimitsConfig;
 pub use load::{CONFIG_FILE, CONFIG_VARIABLE};
 pub use plugins::PluginsConfig;
 pub use project::{InvalidService, InvalidTemplate, ProjectNameError, ProjectNames, TemplateFault};
+pub use redaction::{RedactionAction, RedactionConfig, RedactionRule};
 pub use sampling::{Sampler, SamplingConfig, UnknownSampler};
 pub use secret::{ExposeSecret, Secret, SecretSource};
+pub use serve::{Acknowledge, IngestKeys, ServeConfig, ServeTlsConfig, TenantSource};
+pub use spool::SpoolConfig;
 pub use telemetry::TelemetryConfig;
 pub use tenant::{InvalidTenant, TenantId};
 
@@ -63,6 +69,10 @@ pub struct Config {
     pub limits: LimitsConfig,
     /// How long the answers of backends are kept.
     pub cache: CacheConfig,
+    /// The OTLP gateway, `roost serve`.
+    pub serve: ServeConfig,
+    /// What the gateway does to attributes before anything leaves.
+    pub redaction: RedactionConfig,
     /// Providers with what they need to reach their backends.
     pub connections: Connections,
     /// What is particular to a tenant.

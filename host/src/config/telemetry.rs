@@ -8,7 +8,7 @@ use url::Url;
 
 use super::endpoint::{self, InvalidEndpoint};
 use super::project::{InvalidTemplate, ProjectNameError, ProjectNames};
-use super::{BatchExportConfig, SamplingConfig, TelemetryLevel, TenantId};
+use super::{BatchExportConfig, SamplingConfig, SpoolConfig, TelemetryLevel, TenantId};
 
 /// Where spans go when nobody says.
 pub(super) const DEFAULT_OTLP_ENDPOINT: &str = "localhost:4317";
@@ -58,6 +58,8 @@ pub struct TelemetryConfig {
     pub sampling: SamplingConfig,
     /// How spans are gathered before they leave.
     pub batch_config: BatchExportConfig,
+    /// Where spans wait on disk.
+    pub spool: SpoolConfig,
 }
 
 impl Default for TelemetryConfig {
@@ -79,6 +81,7 @@ impl Default for TelemetryConfig {
             extra_resource_attributes: BTreeMap::new(),
             sampling: SamplingConfig::default(),
             batch_config: BatchExportConfig::default(),
+            spool: SpoolConfig::default(),
         }
     }
 }

@@ -3,13 +3,15 @@
 use std::fmt::{Debug, Display};
 use std::ops::RangeInclusive;
 
+use http::HeaderName;
+
 use super::origin::{Origin, key_path};
 use super::secret::MASK;
 use super::suggestion::suggest;
 use super::{
     CacheConfig, Config, ConfigError, ConnectionConfig, ExposeSecret, LimitsConfig, Place,
-    PluginsConfig, Problem, SamplingConfig, SecretSource, TelemetryConfig, endpoint, identifier,
-    project,
+    PluginsConfig, Problem, QueueFullPolicy, RedactionAction, RedactionConfig, SamplingConfig,
+    SecretSource, ServeConfig, TelemetryConfig, endpoint, identifier, project,
 };
 
 const HOUR_SECONDS: u64 = 3_600;
@@ -32,6 +34,8 @@ impl Config {
         findings.plugins(&self.plugins);
         findings.limits(&self.limits);
         findings.cache(&self.cache);
+        findings.serve(&self.serve);
+        findings.redaction(&self.redaction);
         for (name, connection) in self.connections.iter() {
             findings.connection(name, connection);
         }
@@ -138,6 +142,42 @@ impl Findings<'_> {
             rate,
             1..=6_000,
         );
+        self.queue_full(telemetry);
+    }
+
+    fn queue_full(&mut self, telemetry: &TelemetryConfig) {
+        const POLICY: &str = "telemetry.batch_config.on_queue_full";
+        const DROP: &str = "telemetry.batch_config.drop_on_queue_full";
+        const FOLDER: &str = "telemetry.spool.folder";
+        let config = &telemetry.batch_config;
+        let drops = config.drop_on_queue_full;
+        let agrees = match config.on_queue_full {
+            None => true,
+            Some(QueueFullPolicy::Drop) => drops,
+            Some(QueueFullPolicy::Block) => !drops || self.is_default(DROP),
+            Some(QueueFullPolicy::Spool) => drops && self.is_default(DROP),
+        };
+        if !agrees {
+            let advice = "says something else than `on_queue_full`; remove this line";
+            self.refuse(DROP, drops, advice);
+        }
+        let spool = &telemetry.spool;
+        if config.on_queue_full == Some(QueueFullPolicy::Spool) && spool.folder.is_none() {
+            let advice = "needs a folder: set `folder` under `[telemetry.spool]`";
+            self.refuse_key(POLICY, format!("\"spool\" {advice}"));
+        }
+        if let Some(folder) = &spool.folder {
+            self.text(FOLDER, &folder.to_string_lossy());
+        }
+        let bytes = spool.max_bytes;
+        self.range("telemetry.spool.max_bytes", bytes, 1 << 20..=1_024 * GIB);
+        let age = spool.max_age_seconds;
+        self.range("telemetry.spool.max_age_seconds", age, 1..=YEAR_SECONDS);
+    }
+
+    /// Whether nobody has written this key.
+    fn is_default(&self, key: &str) -> bool {
+        self.origin.place(key) == Place::Application
     }
 
     fn plugins(&mut self, plugins: &PluginsConfig) {
@@ -189,6 +229,70 @@ impl Findings<'_> {
     fn cache(&mut self, cache: &CacheConfig) {
         self.range("cache.ttl_seconds", cache.ttl_seconds, 1..=86_400);
         self.range("cache.max_bytes", cache.max_bytes, 1 << 20..=64 * GIB);
+    }
+
+    fn serve(&mut self, serve: &ServeConfig) {
+        let bytes = serve.max_body_bytes;
+        self.range("serve.max_body_bytes", bytes, 1 << 10..=256 << 20);
+        let connections = serve.max_connections;
+        self.range("serve.max_connections", connections, 1..=1_000_000);
+        let requests = serve.max_concurrent_requests;
+        self.range("serve.max_concurrent_requests", requests, 1..=100_000);
+        for (key, millis) in [
+            ("serve.request_timeout_millis", serve.request_timeout_millis),
+            ("serve.header_timeout_millis", serve.header_timeout_millis),
+        ] {
+            self.range(key, millis, 1..=HOUR_MILLIS);
+        }
+        let seconds = serve.shutdown_timeout_seconds;
+        self.range("serve.shutdown_timeout_seconds", seconds, 1..=HOUR_SECONDS);
+        self.text("serve.tenant_attribute", &serve.tenant_attribute);
+        if let Err(error) = HeaderName::try_from(&serve.tenant_header) {
+            self.refuse("serve.tenant_header", &serve.tenant_header, error);
+        }
+        for (tenant, keys) in &serve.keys {
+            let key = key_path(["serve", "keys", tenant.as_str()]);
+            if keys.as_slice().is_empty() {
+                self.refuse_key(&key, "has no key; remove the line");
+            }
+            for source in keys.as_slice() {
+                if let Err(advice) = check_secret(source) {
+                    self.refuse_key(&key, advice);
+                }
+            }
+        }
+        if let Some(tls) = &serve.tls {
+            for (key, path) in [
+                ("serve.tls.certificate", Some(&tls.certificate)),
+                ("serve.tls.key", Some(&tls.key)),
+                ("serve.tls.client_ca", tls.client_ca.as_ref()),
+            ] {
+                if let Some(path) = path {
+                    self.text(key, &path.to_string_lossy());
+                }
+            }
+        }
+    }
+
+    fn redaction(&mut self, redaction: &RedactionConfig) {
+        for (number, rule) in redaction.rules.iter().enumerate() {
+            let key = |name| key_path(["redaction", "rules", &number.to_string(), name]);
+            if let Err(error) = rule.key_pattern() {
+                self.refuse(&key("key"), &rule.key, pattern_fault(&error));
+            }
+            if let Some(value) = &rule.value
+                && let Err(error) = rule.value_pattern()
+            {
+                self.refuse(&key("value"), value, pattern_fault(&error));
+            }
+            if rule.action == RedactionAction::Hash && redaction.hash_secret.is_none() {
+                let advice = "needs a secret; add `hash_secret` to `[redaction]`";
+                self.refuse(&key("action"), "hash", advice);
+            }
+        }
+        if let Some(Err(advice)) = redaction.hash_secret.as_ref().map(check_secret) {
+            self.refuse_key("redaction.hash_secret", advice);
+        }
     }
 
     fn connection(&mut self, name: &str, connection: &ConnectionConfig) {
@@ -283,6 +387,16 @@ impl Findings<'_> {
             advice: advice.to_string(),
         });
     }
+}
+
+/// What is wrong with an expression, in a line: the full message draws where, over several.
+fn pattern_fault(error: &regex::Error) -> String {
+    let text = error.to_string();
+    let last = text.lines().last().unwrap_or_default();
+    format!(
+        "is no regular expression: {}",
+        last.trim_start_matches("error: ")
+    )
 }
 
 fn check_secret(source: &SecretSource) -> Result<(), &'static str> {

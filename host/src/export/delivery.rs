@@ -14,16 +14,18 @@ use futures_util::StreamExt;
 use futures_util::future::{join, join_all};
 use futures_util::stream::FuturesUnordered;
 use tokio::time::{Instant, timeout_at};
+use tokio_util::sync::CancellationToken;
 
 use super::account::{DropReason, Fate};
 use super::backoff::Backoff;
 use super::client::Clients;
 use super::destination::ResolveError;
-use super::drop_log::DropLog;
+use super::drop_log::{DropLog, owner};
 use super::outcome::Outcome;
-use super::queue::Parcel;
+use super::parcel::Parcel;
 use super::request::{Addressed, Chunk, chunks, encode};
 use super::route::{Lane, Routes};
+use super::spool::Spool;
 
 /// How long spans whose way is known wait for the others of the batch, to share requests.
 const GATHERING: Duration = Duration::from_millis(100);
@@ -36,8 +38,10 @@ pub(super) struct Delivery {
     routes: Routes,
     clients: Clients,
     pub(super) log: Arc<DropLog>,
+    spool: Option<Spool>,
     max_spans: usize,
-    timeout: Duration,
+    /// Set when nothing is to be sent any more.
+    stop: CancellationToken,
 }
 
 /// What became of a request after all attempts.
@@ -52,24 +56,34 @@ impl Delivery {
     pub(super) fn new(
         routes: Routes,
         log: Arc<DropLog>,
+        spool: Option<Spool>,
         max_spans: usize,
-        timeout: Duration,
     ) -> Self {
         Self {
             routes,
             clients: Clients::new(),
             log,
+            spool,
             max_spans,
-            timeout,
+            stop: CancellationToken::new(),
         }
     }
 
-    /// Sees a batch through. It takes no longer than the export timeout.
-    pub(super) async fn deliver(&self, batch: Vec<Parcel>) {
-        let deadline = Instant::now() + self.timeout;
+    /// Sends no more: what is under way has failed.
+    pub(super) fn stop(&self) {
+        self.stop.cancel();
+    }
+
+    pub(super) fn is_stopped(&self) -> bool {
+        self.stop.is_cancelled()
+    }
+
+    /// Sees a batch through, until the deadline.
+    pub(super) async fn deliver(&self, batch: Vec<Parcel>, deadline: Instant) {
         let mut groups: HashMap<_, Vec<Parcel>> = HashMap::new();
         for parcel in batch {
-            let key = (parcel.span.project.id(), parcel.span.session.clone());
+            let span = &parcel.span;
+            let key = (span.project.id(), span.session.clone(), span.origin.clone());
             groups.entry(key).or_default().push(parcel);
         }
         let mut addressing: FuturesUnordered<_> = groups
@@ -89,12 +103,13 @@ impl Delivery {
         join(self.send(gathered, deadline), late).await;
     }
 
-    /// Finds out where spans of one project and session go, or drops them.
+    /// Finds out where spans of one project, session and origin go, or drops them.
     async fn address(&self, spans: Vec<Parcel>, deadline: Instant) -> Vec<Addressed> {
         let Some(first) = spans.first() else {
             return Vec::new();
         };
         let (project, session) = (Arc::clone(&first.span.project), first.span.session.clone());
+        let origin = first.span.origin.clone();
         let mut backoff = Backoff::until(deadline);
         let way = async {
             loop {
@@ -108,42 +123,72 @@ impl Delivery {
                 };
                 match answer.await {
                     Ok(way) => return Ok(way),
-                    Err(ResolveError::Refused(why)) => return Err(why),
-                    Err(ResolveError::Unavailable(why)) => {
-                        if !backoff.wait(None).await {
-                            return Err(why);
-                        }
-                    }
+                    Err(ResolveError::Unavailable(_)) if backoff.wait(None).await => {}
+                    Err(error) => return Err(error),
                 }
             }
         };
-        let way = timeout_at(deadline, way)
-            .await
-            .unwrap_or_else(|_| Err("nobody said in time where they go".to_owned()));
-        match way {
-            Ok((route, session)) => spans
-                .into_iter()
-                .map(|parcel| Addressed {
+        let late = || ResolveError::Unavailable("nobody said in time where they go".to_owned());
+        let way = self.within(deadline, way).await;
+        match way.unwrap_or_else(|| Err(late())) {
+            Ok((route, session)) => {
+                let head = match origin {
+                    Some(origin) => Arc::new(route.head_of(&origin)),
+                    None => Arc::clone(&route.head),
+                };
+                let spans = spans.into_iter().map(|parcel| Addressed {
                     parcel,
                     route: Arc::clone(&route),
+                    head: Arc::clone(&head),
                     session: session.clone(),
-                })
-                .collect(),
-            Err(why) => {
-                let reason = DropReason::ExportFailed;
-                let count = spans.len() as u64;
-                self.log.dropped(reason, count, project.name(), &why);
-                for parcel in spans {
-                    parcel.settle(Fate::Dropped(reason));
-                }
+                });
+                spans.collect()
+            }
+            Err(ResolveError::Unavailable(why)) => {
+                self.give_up(spans, &why);
+                Vec::new()
+            }
+            Err(ResolveError::Refused(why)) => {
+                self.drop_all(spans, DropReason::ExportFailed, &why);
                 Vec::new()
             }
         }
     }
 
+    /// What the future says, unless the time is up before.
+    async fn within<T>(&self, deadline: Instant, future: impl Future<Output = T>) -> Option<T> {
+        tokio::select! {
+            said = timeout_at(deadline, future) => said.ok(),
+            () = self.stop.cancelled() => None,
+        }
+    }
+
+    /// Spans could not be sent in time: they are written to disk where they are not there
+    /// already, or dropped where there is no spool.
+    fn give_up(&self, spans: Vec<Parcel>, why: &str) {
+        let Some(spool) = &self.spool else {
+            self.drop_all(spans, DropReason::ExportFailed, why);
+            return;
+        };
+        let (on_disk, others): (Vec<_>, Vec<_>) = spans.into_iter().partition(Parcel::is_on_disk);
+        tracing::debug!(spans = others.len(), why, "spans are spooled");
+        drop(on_disk);
+        spool.write(others);
+    }
+
+    fn drop_all(&self, spans: Vec<Parcel>, reason: DropReason, why: &str) {
+        self.log.dropped_all(reason, &spans, why);
+        for parcel in spans {
+            parcel.settle(Fate::Dropped(reason));
+        }
+    }
+
     /// Sends groups of spans, together where they may travel together.
     async fn send(&self, mut groups: Vec<Vec<Addressed>>, deadline: Instant) {
-        groups.sort_by_key(|group| group.first().map(|span| span.parcel.span.project.id()));
+        groups.sort_by_key(|group| {
+            let first = group.first();
+            first.map(|span| (span.parcel.span.project.id(), Arc::as_ptr(&span.head)))
+        });
         let mut lanes: HashMap<Arc<Lane>, Vec<Addressed>> = HashMap::new();
         for group in groups {
             if let Some(lane) = group.first().map(|span| Arc::clone(&span.route.lane)) {
@@ -179,7 +224,11 @@ impl Delivery {
     async fn insist(&self, lane: &Lane, body: Bytes, deadline: Instant) -> End {
         let mut backoff = Backoff::until(deadline);
         loop {
-            match self.clients.send(lane, body.clone(), deadline).await {
+            let attempt = self.clients.send(lane, body.clone(), deadline);
+            let Some(outcome) = self.within(deadline, attempt).await else {
+                return End::Failed("the time was up before there was an answer".to_owned());
+            };
+            match outcome {
                 Outcome::Delivered { rejected, message } => {
                     if rejected == 0 && !message.is_empty() {
                         tracing::debug!(endpoint = %lane.endpoint.uri, message, "spans were taken with a remark");
@@ -190,7 +239,8 @@ impl Delivery {
                 Outcome::Rejected(why) => return End::Rejected(why),
                 Outcome::Retry { why, after, .. } => {
                     tracing::debug!(endpoint = %lane.endpoint.uri, why, "spans wait to be sent again");
-                    if !backoff.wait(after).await {
+                    let wait = backoff.wait(after);
+                    if self.within(deadline, wait).await != Some(true) {
                         return End::Failed(why);
                     }
                 }
@@ -199,22 +249,24 @@ impl Delivery {
     }
 
     fn settle(&self, lane: &Lane, spans: Chunk, end: End) {
+        let uri = &lane.endpoint.uri;
         let total = spans.len() as u64;
-        let (reason, lost, why) = match end {
-            End::Delivered { rejected, message } => (DropReason::Rejected, rejected, message),
-            End::Unfit(why) | End::Rejected(why) => (DropReason::Rejected, total, why),
-            End::Failed(why) => (DropReason::ExportFailed, total, why),
+        let (lost, why) = match end {
+            End::Delivered { rejected, message } => (rejected.min(total), message),
+            End::Unfit(why) | End::Rejected(why) => (total, why),
+            End::Failed(why) => {
+                let spans = spans.into_iter().map(|span| span.parcel).collect();
+                self.give_up(spans, &format!("{uri}: {why}"));
+                return;
+            }
         };
-        let lost = lost.min(total);
-        if let (Some(first), Some(last)) = (spans.first(), spans.last()) {
-            let (first, last) = (&first.parcel.span.project, &last.parcel.span.project);
-            let project = if first.id() == last.id() {
-                first.name()
-            } else {
-                "several"
-            };
-            let why = format!("{}: {why}", lane.endpoint.uri);
-            self.log.dropped(reason, lost, project, &why);
+        let reason = DropReason::Rejected;
+        if lost > 0
+            && let (Some(first), Some(last)) = (spans.first(), spans.last())
+        {
+            let project = owner(&first.parcel.span.project, &last.parcel.span.project);
+            self.log
+                .dropped(reason, lost, project, &format!("{uri}: {why}"));
         }
         // A backend that takes a part does not say which. Spread evenly over the request, the
         // loss falls on its projects in proportion.

@@ -4,6 +4,8 @@ use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::account::DropReason;
+use super::parcel::Parcel;
+use super::project::Project;
 
 const MINUTE: Duration = Duration::from_secs(60);
 
@@ -52,6 +54,14 @@ impl DropLog {
         );
     }
 
+    /// These were dropped.
+    pub(super) fn dropped_all(&self, reason: DropReason, parcels: &[Parcel], why: &str) {
+        if let (Some(first), Some(last)) = (parcels.first(), parcels.last()) {
+            let project = owner(&first.span.project, &last.span.project);
+            self.dropped(reason, parcels.len() as u64, project, why);
+        }
+    }
+
     /// How many spans were dropped without a record before this one, if it may be written.
     fn admit(&self, count: u64, now: Instant) -> Option<u64> {
         let mut window = self.window.lock().unwrap_or_else(PoisonError::into_inner);
@@ -66,6 +76,15 @@ impl DropLog {
             window.unmentioned += count;
             None
         }
+    }
+}
+
+/// Whose spans they are, by the first and the last project of an ordered list.
+pub(super) fn owner<'a>(first: &'a Project, last: &Project) -> &'a str {
+    if first.id() == last.id() {
+        first.name()
+    } else {
+        "several"
     }
 }
 

@@ -9,6 +9,7 @@ mod attribute;
 mod field;
 #[cfg(test)]
 mod tests;
+mod walk;
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -19,6 +20,7 @@ pub(super) use attribute::encode_attributes;
 use attribute::{attributes_len, put_attribute, put_attributes, unwritable, value_len};
 pub(super) use field::{delimited_len, put_delimiter, put_string};
 use field::{put_bytes, put_fixed32, put_fixed64, put_varint, string_len, uint_len};
+pub(super) use walk::{attribute_key, fields};
 
 /// Enough for a span of ten short attributes; a longer one grows.
 const USUAL_BYTES: usize = 768;

@@ -1,5 +1,6 @@
 //! Flushing: waiting for the spans that ended before, and saying what became of them.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -8,17 +9,35 @@ use serde::Serialize;
 use tokio::time::Instant;
 
 use super::account::Fate;
+use super::queue::Position;
 
 /// What became of the spans that had ended, and were not settled, when a flush or the shutdown
 /// began.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct FlushReport {
     /// The backend has them.
     pub delivered: u64,
+    /// They are on disk, and will be sent when their backend answers.
+    pub spooled: u64,
     /// They are lost, for any reason.
     pub dropped: u64,
     /// Time was up before they were settled; they are still being sent. Always 0 after a
     /// shutdown, which gives them up.
+    pub left: u64,
+    /// The same for each tenant of which there were such spans.
+    pub tenants: BTreeMap<String, TenantFlush>,
+}
+
+/// The part of a [`FlushReport`] that is one tenant's.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct TenantFlush {
+    /// As [`FlushReport::delivered`].
+    pub delivered: u64,
+    /// As [`FlushReport::spooled`].
+    pub spooled: u64,
+    /// As [`FlushReport::dropped`].
+    pub dropped: u64,
+    /// As [`FlushReport::left`].
     pub left: u64,
 }
 
@@ -26,7 +45,56 @@ impl FlushReport {
     /// Whether every span was delivered.
     #[must_use]
     pub fn is_complete(&self) -> bool {
-        self.dropped == 0 && self.left == 0
+        self.dropped == 0 && self.left == 0 && self.spooled == 0
+    }
+
+    /// The report before anything is settled.
+    pub(super) fn of_unsettled(tenants: BTreeMap<String, u64>) -> Self {
+        let tenants: BTreeMap<_, _> = tenants
+            .into_iter()
+            .map(|(tenant, left)| {
+                let report = TenantFlush {
+                    left,
+                    ..TenantFlush::default()
+                };
+                (tenant, report)
+            })
+            .collect();
+        Self {
+            left: tenants.values().map(|report| report.left).sum(),
+            tenants,
+            ..Self::default()
+        }
+    }
+
+    fn settled(&mut self, tenant: &str, fate: Fate) {
+        let (total, part) = match fate {
+            Fate::Delivered => (&mut self.delivered, TenantFlush::delivered as Part),
+            Fate::Spooled => (&mut self.spooled, TenantFlush::spooled as Part),
+            Fate::Dropped(_) => (&mut self.dropped, TenantFlush::dropped as Part),
+        };
+        *total += 1;
+        self.left = self.left.saturating_sub(1);
+        if let Some(report) = self.tenants.get_mut(tenant) {
+            *part(report) += 1;
+            report.left = report.left.saturating_sub(1);
+        }
+    }
+}
+
+type Part = fn(&mut TenantFlush) -> &mut u64;
+
+impl TenantFlush {
+    fn delivered(&mut self) -> &mut u64 {
+        &mut self.delivered
+    }
+
+    fn spooled(&mut self) -> &mut u64 {
+        &mut self.spooled
+    }
+
+    fn dropped(&mut self) -> &mut u64 {
+        &mut self.dropped
     }
 }
 
@@ -50,19 +118,16 @@ struct Flush {
 }
 
 impl Flushes {
-    /// Waits for the `left` spans below `before`. Called on the export thread, where spans are
-    /// settled, so that none can slip through in between.
-    pub(super) fn begin(&self, (before, left): (u64, u64), deadline: Instant, reply: Reply) {
-        let report = FlushReport {
-            left,
-            ..FlushReport::default()
-        };
-        if left == 0 {
+    /// Waits for the spans that are not settled at this position. Called on the export thread,
+    /// where spans are settled, so that none can slip through in between.
+    pub(super) fn begin(&self, position: Position, deadline: Instant, reply: Reply) {
+        let report = FlushReport::of_unsettled(position.unsettled);
+        if report.left == 0 {
             reply(report);
             return;
         }
         self.lock().push(Flush {
-            before,
+            before: position.next,
             deadline,
             report,
             reply,
@@ -70,17 +135,13 @@ impl Flushes {
         self.under_way.fetch_add(1, Ordering::SeqCst);
     }
 
-    pub(super) fn settled(&self, number: u64, fate: Fate) {
+    pub(super) fn settled(&self, number: u64, tenant: &str, fate: Fate) {
         if self.under_way.load(Ordering::SeqCst) == 0 {
             return;
         }
         let mut list = self.lock();
         for flush in list.iter_mut().filter(|flush| number < flush.before) {
-            flush.report.left = flush.report.left.saturating_sub(1);
-            match fate {
-                Fate::Delivered => flush.report.delivered += 1,
-                Fate::Dropped(_) => flush.report.dropped += 1,
-            }
+            flush.report.settled(tenant, fate);
         }
         self.answer(list, |flush| flush.report.left == 0);
     }

@@ -8,12 +8,15 @@
 //!
 //! ```text
 //! RecordingSpan -> Queue -> Worker -> Delivery -> Client -> gRPC or HTTP
-//!  (any thread)             (the export thread)
+//! EncodedSpans  ->   (the export thread)  |
+//!  (any thread)         ^                 v
+//!                     Replay <----------- Spool (a thread and a folder)
 //! ```
 //!
-//! Nothing is lost in silence: `created = delivered + queued + dropped`, for each [`Project`] and
-//! for all, with a reason for each drop. Nothing waits for ever: every attempt, retry, flush and
-//! shutdown has a deadline, and what is in memory has a bound.
+//! Nothing is lost in silence: `created = delivered + queued + spooled + dropped`, for each
+//! [`Project`] and for all, with a reason for each drop. Nothing waits for ever: every attempt,
+//! retry, flush and shutdown has a deadline, and what is in memory has a bound. No tenant takes
+//! the room or the turns of the others. What is spooled survives the process.
 
 mod account;
 mod backoff;
@@ -25,20 +28,32 @@ mod encode;
 mod flush;
 mod grpc;
 mod http;
+mod ingest;
+mod lane;
+mod ledger;
+mod origin;
 mod outcome;
+mod parcel;
 mod pipeline;
 mod project;
 mod queue;
+mod replay;
 mod request;
 mod route;
 mod span;
+mod spool;
+mod ticket;
 mod worker;
 
 pub use account::{DropReason, Dropped, SpanStats};
 pub use destination::{
     Destination, DestinationResolver, Protocol, RequestLimits, ResolveError, Routing,
 };
-pub use flush::FlushReport;
+pub use flush::{FlushReport, TenantFlush};
+pub use ingest::{EncodedSpans, IngestError, Receipt, Settlement};
+pub use ledger::ProjectStats;
+pub use origin::Origin;
 pub use pipeline::{Pipeline, StartError};
 pub use project::Project;
 pub use span::{EndedSpan, RecordingSpan};
+pub use spool::SpoolError;

@@ -15,22 +15,35 @@ use super::delivery::Delivery;
 use super::destination::{DestinationResolver, RequestLimits};
 use super::drop_log::DropLog;
 use super::flush::{FlushReport, Reply};
+use super::ingest::{EncodedSpans, IngestError, Receipt};
+use super::ledger::ProjectStats;
+use super::parcel::{Outgoing, SpanBytes};
 use super::queue::{Bounds, Queue};
 use super::route::Routes;
 use super::span::EndedSpan;
+use super::spool::{Spool, SpoolError};
+use super::ticket::Ticket;
 use super::worker::{Command, Worker};
-use crate::config::BatchExportConfig;
+use crate::config::{BatchExportConfig, QueueFullPolicy, SpoolConfig};
 
 /// How long the thread that ends a span is held up at most, in synchronous mode and where a full
 /// queue makes it wait.
 const PATIENCE: Duration = Duration::from_secs(5);
+/// How soon a sender whose spans found the queue full should try again, at the least.
+const RETRY_AFTER: Duration = Duration::from_secs(1);
 /// How much later than it said the export thread may answer before it is not waited for.
 const GRACE: Duration = Duration::from_secs(1);
 
 /// Why the pipeline could not be started.
 #[derive(Debug, thiserror::Error)]
-#[error("the export thread cannot be started: {0}")]
-pub struct StartError(#[from] std::io::Error);
+pub enum StartError {
+    /// The system has no thread, or nothing for a runtime, to give.
+    #[error("the export thread cannot be started: {0}")]
+    Thread(#[from] std::io::Error),
+    /// The spool cannot be used.
+    #[error(transparent)]
+    Spool(#[from] SpoolError),
+}
 
 /// The way out for the spans of all tenants: one queue, one thread, one client an endpoint.
 ///
@@ -44,23 +57,35 @@ pub struct Pipeline {
     log: Arc<DropLog>,
     sync: bool,
     wait_for_room: bool,
+    retry_after: Duration,
 }
 
 impl Pipeline {
-    /// Starts the export thread.
+    /// Starts the export thread; and where spans are to be spooled when the queue is full, the
+    /// spool, of which everything is read before this returns. Otherwise `spool` is not looked
+    /// at.
     ///
     /// # Errors
-    /// [`StartError`] when the system has no thread, or nothing for a runtime, to give.
+    /// [`StartError`] when the system has no thread, or nothing for a runtime, to give, or when
+    /// the spool cannot be used.
     pub fn start(
         config: &BatchExportConfig,
+        spool: &SpoolConfig,
         resolver: Arc<dyn DestinationResolver>,
     ) -> Result<Self, StartError> {
+        let policy = config.queue_full_policy();
+        let (news, from_spool) = commands::unbounded_channel();
+        let spool = match policy {
+            QueueFullPolicy::Spool => Some(Spool::start(spool, news)?),
+            QueueFullPolicy::Drop | QueueFullPolicy::Block => None,
+        };
         let queue = Arc::new(Queue::new(Bounds {
             spans: config.max_queue_size.max(1),
             batch_spans: config
                 .max_export_batch_size
                 .clamp(1, config.max_queue_size.max(1)),
             batch_bytes: RequestLimits::default().bytes,
+            spills: spool.is_some(),
         }));
         let log = Arc::new(DropLog::new(if config.log_dropped_spans {
             config.max_drop_log_rate_per_minute
@@ -70,14 +95,15 @@ impl Pipeline {
         let delivery = Delivery::new(
             Routes::new(resolver),
             Arc::clone(&log),
+            spool.clone(),
             config.max_export_batch_size,
-            config.export_timeout(),
         );
         let (sender, receiver) = commands::unbounded_channel();
         let worker = Worker::new(
             Arc::clone(&queue),
             delivery,
             receiver,
+            spool.map(|spool| (spool, from_spool)),
             config.schedule_delay(),
             config.export_timeout(),
         );
@@ -97,7 +123,8 @@ impl Pipeline {
             commands: sender,
             log,
             sync: config.use_sync_export,
-            wait_for_room: !config.drop_on_queue_full,
+            wait_for_room: policy == QueueFullPolicy::Block,
+            retry_after: config.schedule_delay().clamp(RETRY_AFTER, PATIENCE),
         })
     }
 
@@ -115,16 +142,26 @@ impl Pipeline {
             Duration::ZERO
         };
         let project = Arc::clone(&span.project);
-        let (settled, wait) = if sync {
+        let (ticket, wait) = if sync {
             let (sender, receiver) = mpsc::sync_channel(1);
-            (Some(sender), Some(receiver))
+            let ticket = Ticket::new(1, move |_| {
+                let _ = sender.send(());
+            });
+            (Some(Arc::new(ticket)), Some(receiver))
         } else {
             (None, None)
         };
-        match self.queue.push(span, settled, patience) {
+        let span = Outgoing {
+            project: span.project,
+            session: span.session,
+            origin: None,
+            bytes: SpanBytes::Own(span.bytes),
+            ticket,
+        };
+        match self.queue.push(span, sync, patience) {
             Ok(()) => {
                 if let Some(wait) = wait {
-                    // Answered by the sender's end, whatever became of the span.
+                    // Answered whatever became of the span.
                     let _ = wait.recv_timeout(PATIENCE.saturating_sub(since.elapsed()));
                 }
             }
@@ -132,10 +169,31 @@ impl Pipeline {
         }
     }
 
+    /// Takes spans that come encoded, all or none of them; it never waits. The receipt tells
+    /// what became of them, to whoever wants to wait for that.
+    ///
+    /// # Errors
+    /// [`IngestError`]; the spans are not counted then.
+    pub fn ingest(&self, spans: EncodedSpans) -> Result<Receipt, IngestError> {
+        let (spans, receipt) = spans.prepare();
+        match self.queue.push_all(spans) {
+            Ok(()) => Ok(receipt),
+            Err(refusal) => Err(refusal.into_error(self.retry_after)),
+        }
+    }
+
     /// What became of all spans so far.
     #[must_use]
     pub fn stats(&self) -> SpanStats {
         self.queue.account.stats()
+    }
+
+    /// What became of the spans of each project. A project that was made anew goes on with its
+    /// counters; those of the ones that were not used for longest are kept together, so that all
+    /// of them add up to [`stats`](Self::stats).
+    #[must_use]
+    pub fn project_stats(&self) -> ProjectStats {
+        self.queue.ledger.stats(&self.queue.account)
     }
 
     /// Sends what waits, and waits for it. It needs no runtime of any kind, and returns by the

@@ -1,6 +1,8 @@
 //! Where spans come from: one service of one tenant.
 
+use std::hash::{BuildHasher, RandomState};
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, LazyLock, OnceLock};
 
 use opentelemetry::KeyValue;
 
@@ -19,7 +21,9 @@ pub struct Project {
     name: String,
     resource: Vec<KeyValue>,
     sync_export: Option<bool>,
-    pub(super) account: Account,
+    tenant_key: u64,
+    /// Set by the first pipeline that has a span of it.
+    account: OnceLock<Arc<Account>>,
 }
 
 impl Project {
@@ -32,6 +36,7 @@ impl Project {
         name: impl Into<String>,
     ) -> Self {
         static NEXT: AtomicU64 = AtomicU64::new(0);
+        static KEYS: LazyLock<RandomState> = LazyLock::new(RandomState::new);
         let (tenant_id, service) = (tenant_id.into(), service.into());
         Self {
             id: NEXT.fetch_add(1, Ordering::Relaxed),
@@ -39,11 +44,12 @@ impl Project {
                 KeyValue::new("service.name", service.clone()),
                 KeyValue::new("tenant.id", tenant_id.clone()),
             ],
+            tenant_key: KEYS.hash_one(&tenant_id),
             tenant_id,
             service,
             name: name.into(),
             sync_export: None,
-            account: Account::default(),
+            account: OnceLock::new(),
         }
     }
 
@@ -80,10 +86,27 @@ impl Project {
         &self.name
     }
 
-    /// What became of its spans.
+    /// What became of its spans, and of those of earlier values with the same name.
     #[must_use]
     pub fn stats(&self) -> SpanStats {
-        self.account.stats()
+        self.account
+            .get()
+            .map(|account| account.stats())
+            .unwrap_or_default()
+    }
+
+    pub(super) fn account(&self) -> &Arc<Account> {
+        self.account_or(Arc::default)
+    }
+
+    pub(super) fn account_or(&self, open: impl FnOnce() -> Arc<Account>) -> &Arc<Account> {
+        self.account.get_or_init(open)
+    }
+
+    /// Stands for the tenant in maps, at the price of a number. Two tenants of which it is the
+    /// same would have their share of the queue together, and nothing else.
+    pub(super) fn tenant_key(&self) -> u64 {
+        self.tenant_key
     }
 
     /// Different for each value made in this process.

@@ -3,11 +3,11 @@
 //! Two bounds hold together, a number of spans and a number of bytes, over everything that is
 //! not settled yet: what waits, and what is in a request that is not answered. So a backend that
 //! does not answer costs a known amount of memory, and a span leaves the books only by one door,
-//! [`Parcel::settle`], or by being dropped.
+//! [`Parcel::settle`], or by being dropped. Where a spool is there to take them, spans that find
+//! no room *spill*: they wait, within a bound of their own, to be written to disk.
 
-use std::collections::VecDeque;
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::mpsc::SyncSender;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -15,10 +15,14 @@ use tokio::sync::Notify;
 
 use super::account::{Account, DropReason, Fate};
 use super::flush::Flushes;
-use super::span::EndedSpan;
+use super::lane::{Holding, Lanes, Share, Waiting};
+use super::ledger::Ledger;
+use super::parcel::{Outgoing, Parcel, Seat};
 
 /// The most bytes of spans that are not settled yet.
 const MAX_BYTES: usize = 64 * 1_024 * 1_024;
+/// The most bytes of spans that found no room and are not on disk yet.
+const MAX_SPILLED_BYTES: usize = 16 * 1_024 * 1_024;
 
 /// How much the queue takes, and how much of it makes a batch.
 #[derive(Clone, Copy, Debug)]
@@ -29,11 +33,20 @@ pub(super) struct Bounds {
     pub(super) batch_spans: usize,
     /// How many waiting bytes make a batch.
     pub(super) batch_bytes: usize,
+    /// Whether spans that find no room spill.
+    pub(super) spills: bool,
 }
 
-/// Dropped when a span is settled, whatever became of it: the sign that a synchronous ender
-/// waits for.
-pub(super) type Settled = SyncSender<()>;
+/// Why spans were not taken in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum IngestRefusal {
+    /// Not now.
+    Full,
+    /// Never again.
+    Closed,
+    /// Never, so many at once.
+    TooLarge,
+}
 
 /// The queue between the application's threads and the export thread.
 #[derive(Debug)]
@@ -45,28 +58,30 @@ pub(super) struct Queue {
     waiting_for_room: AtomicUsize,
     /// Told when the export thread should have a look.
     arrival: Notify,
-    unsettled_spans: AtomicUsize,
-    unsettled_bytes: AtomicUsize,
+    held: Holding,
+    spilled: Holding,
     /// Set when what is still unsettled is given up.
     abandoned: AtomicBool,
     pub(super) account: Account,
+    pub(super) ledger: Ledger,
     pub(super) flushes: Flushes,
 }
 
 #[derive(Debug, Default)]
 struct State {
-    waiting: VecDeque<Waiting>,
-    bytes: usize,
+    lanes: Lanes,
+    spill: Vec<Waiting>,
     next: u64,
     urgent: bool,
     closed: bool,
 }
 
-#[derive(Debug)]
-struct Waiting {
-    span: EndedSpan,
-    number: u64,
-    settled: Option<Settled>,
+/// What there is to know of the queue at a moment.
+pub(super) struct Position {
+    /// The number of the next span.
+    pub(super) next: u64,
+    /// How many before it are not settled, by tenant.
+    pub(super) unsettled: BTreeMap<String, u64>,
 }
 
 impl Queue {
@@ -77,61 +92,125 @@ impl Queue {
             room: Condvar::new(),
             waiting_for_room: AtomicUsize::new(0),
             arrival: Notify::new(),
-            unsettled_spans: AtomicUsize::new(0),
-            unsettled_bytes: AtomicUsize::new(0),
+            held: Holding::default(),
+            spilled: Holding::default(),
             abandoned: AtomicBool::new(false),
             account: Account::default(),
+            ledger: Ledger::new(),
             flushes: Flushes::default(),
         }
     }
 
     /// Takes a span in, or says why not; either way it is counted. Waits up to `patience` for
-    /// room. A span with `settled` is sent at once.
+    /// room. An urgent span is sent at once.
     pub(super) fn push(
         &self,
-        span: EndedSpan,
-        settled: Option<Settled>,
+        span: Outgoing,
+        urgent: bool,
         patience: Duration,
     ) -> Result<(), DropReason> {
         let bytes = span.bytes.len();
-        span.project.account.created();
-        self.account.created();
+        self.ledger.account(&span.project).created(1);
+        self.account.created(1);
         let mut state = self.lock();
-        if !self.has_room(bytes) && !patience.is_zero() {
-            state = self.wait_for_room(state, bytes, patience);
+        let share = state.lanes.share(&span.project);
+        if !self.has_room(&share, 1, bytes) && !self.bounds.spills && !patience.is_zero() {
+            state = self.wait_for_room(state, &share, bytes, patience);
         }
-        let refusal = if state.closed {
-            Some(DropReason::Shutdown)
-        } else if !self.has_room(bytes) {
-            Some(DropReason::QueueFull)
+        let reason = if state.closed {
+            DropReason::Shutdown
+        } else if self.has_room(&share, 1, bytes) {
+            self.admit(state, &share, std::iter::once(span), bytes, urgent);
+            return Ok(());
+        } else if self.may_spill(bytes) {
+            self.spill(state, &share, std::iter::once(span), bytes);
+            return Ok(());
         } else {
-            None
+            // What is in the way need not wait for its batch to fill.
+            self.hurry(state);
+            DropReason::QueueFull
         };
-        if let Some(reason) = refusal {
-            drop(state);
-            span.project.account.settled(Fate::Dropped(reason));
-            self.account.settled(Fate::Dropped(reason));
-            return Err(reason);
-        }
+        span.project.account().settled(Fate::Dropped(reason));
+        self.account.settled(Fate::Dropped(reason));
+        Err(reason)
+    }
 
-        self.unsettled_spans.fetch_add(1, Ordering::SeqCst);
-        self.unsettled_bytes.fetch_add(bytes, Ordering::SeqCst);
-        state.urgent |= settled.is_some();
-        state.bytes += bytes;
-        let number = state.next;
-        state.next += 1;
-        state.waiting.push_back(Waiting {
-            span,
-            number,
-            settled,
-        });
-        let first = state.waiting.len() == 1;
+    /// Takes spans of one project in, all or none, and never waits. Those that are refused are
+    /// not counted: whoever brought them has them still.
+    pub(super) fn push_all(&self, spans: Vec<Outgoing>) -> Result<(), IngestRefusal> {
+        let Some(first) = spans.first() else {
+            return Ok(());
+        };
+        let count = spans.len();
+        let bytes = spans.iter().map(|span| span.bytes.len()).sum();
+        let account = Arc::clone(self.ledger.account(&first.project));
+        let mut state = self.lock();
+        if state.closed {
+            return Err(IngestRefusal::Closed);
+        }
+        let share = state.lanes.share(&first.project);
+        let fits = self.has_room(&share, count, bytes);
+        if !fits && !self.may_spill(bytes) {
+            let empty = Share::of_nobody();
+            let ever = empty.allows(count, bytes, (self.bounds.spans, MAX_BYTES))
+                || (self.bounds.spills && bytes <= MAX_SPILLED_BYTES);
+            self.hurry(state);
+            return Err(if ever {
+                IngestRefusal::Full
+            } else {
+                IngestRefusal::TooLarge
+            });
+        }
+        account.created(count as u64);
+        self.account.created(count as u64);
+        if fits {
+            self.admit(state, &share, spans.into_iter(), bytes, false);
+        } else {
+            self.spill(state, &share, spans.into_iter(), bytes);
+        }
+        Ok(())
+    }
+
+    fn admit(
+        &self,
+        mut state: MutexGuard<'_, State>,
+        share: &Arc<Share>,
+        spans: impl ExactSizeIterator<Item = Outgoing>,
+        bytes: usize,
+        urgent: bool,
+    ) {
+        let count = spans.len();
+        self.held.add(count, bytes);
+        share.queued.add(count, bytes);
+        state.urgent |= urgent;
+        let first = state.lanes.spans() == 0;
+        for span in spans {
+            let waiting = state.number(span, share);
+            state.lanes.push(waiting);
+        }
         let due = state.urgent || self.batch_is_full(&state);
         drop(state);
         if first || due {
             self.arrival.notify_one();
         }
-        Ok(())
+    }
+
+    fn spill(
+        &self,
+        mut state: MutexGuard<'_, State>,
+        share: &Arc<Share>,
+        spans: impl ExactSizeIterator<Item = Outgoing>,
+        bytes: usize,
+    ) {
+        let count = spans.len();
+        self.spilled.add(count, bytes);
+        share.spilled.add(count, bytes);
+        for span in spans {
+            let waiting = state.number(span, share);
+            state.spill.push(waiting);
+        }
+        drop(state);
+        self.arrival.notify_one();
     }
 
     /// Refuses every span from now on. Says whether this call did it.
@@ -145,7 +224,12 @@ impl Queue {
     /// once and the rest when it is let go.
     pub(super) fn abandon(self: &Arc<Self>) {
         self.abandoned.store(true, Ordering::SeqCst);
+        self.take_spill();
         while !self.take(true).is_empty() {}
+    }
+
+    pub(super) fn is_abandoned(&self) -> bool {
+        self.abandoned.load(Ordering::SeqCst)
     }
 
     /// Waits until there may be something to take.
@@ -153,8 +237,13 @@ impl Queue {
         self.arrival.notified().await;
     }
 
+    /// Makes the export thread have a look.
+    pub(super) fn wake(&self) {
+        self.arrival.notify_one();
+    }
+
     pub(super) fn is_empty(&self) -> bool {
-        self.lock().waiting.is_empty()
+        self.lock().lanes.spans() == 0
     }
 
     /// The next batch, if one is full, or urgent, or all that waits is wanted.
@@ -163,63 +252,77 @@ impl Queue {
         if !(all || state.urgent || self.batch_is_full(&state)) {
             return Vec::new();
         }
-        let mut batch = Vec::with_capacity(state.waiting.len().min(self.bounds.batch_spans));
-        let mut bytes = 0;
-        while batch.len() < self.bounds.batch_spans {
-            let Some(next) = state.waiting.front() else {
-                break;
-            };
-            let len = next.span.bytes.len();
-            if !batch.is_empty() && bytes + len > self.bounds.batch_bytes {
-                break;
-            }
-            bytes += len;
-            if let Some(waiting) = state.waiting.pop_front() {
-                batch.push(Parcel {
-                    span: waiting.span,
-                    number: waiting.number,
-                    queue: Arc::clone(self),
-                    fate: None,
-                    _settled: waiting.settled,
-                });
-            }
-        }
-        state.bytes -= bytes;
-        state.urgent &= !state.waiting.is_empty();
-        batch
+        let Bounds {
+            batch_spans,
+            batch_bytes,
+            ..
+        } = self.bounds;
+        let batch = state.lanes.take(batch_spans, batch_bytes);
+        state.urgent &= state.lanes.spans() > 0;
+        drop(state);
+        let parcel = |waiting: Waiting| {
+            let seat = Seat::Queue(waiting.share);
+            Parcel::new(waiting.span, waiting.number, seat, self)
+        };
+        batch.into_iter().map(parcel).collect()
     }
 
-    /// The number of the next span, and how many before it are not settled.
-    pub(super) fn position(&self) -> (u64, u64) {
+    /// What has to be written to disk because there was no room for it.
+    pub(super) fn take_spill(self: &Arc<Self>) -> Vec<Parcel> {
+        let spill = std::mem::take(&mut self.lock().spill);
+        let parcel = |waiting: Waiting| {
+            let seat = Seat::Spill(waiting.share);
+            Parcel::new(waiting.span, waiting.number, seat, self)
+        };
+        spill.into_iter().map(parcel).collect()
+    }
+
+    pub(super) fn position(&self) -> Position {
         let state = self.lock();
-        (state.next, self.unsettled())
+        Position {
+            next: state.next,
+            unsettled: state.lanes.unsettled(),
+        }
     }
 
     pub(super) fn unsettled(&self) -> u64 {
-        self.unsettled_spans.load(Ordering::SeqCst) as u64
+        (self.held.spans() + self.spilled.spans()) as u64
     }
 
-    fn has_room(&self, bytes: usize) -> bool {
-        self.unsettled_spans.load(Ordering::SeqCst) < self.bounds.spans
-            && self.unsettled_bytes.load(Ordering::SeqCst) + bytes <= MAX_BYTES
+    fn has_room(&self, share: &Share, spans: usize, bytes: usize) -> bool {
+        let free_spans = self.bounds.spans.saturating_sub(self.held.spans());
+        let free_bytes = MAX_BYTES.saturating_sub(self.held.bytes());
+        share.allows(spans, bytes, (free_spans, free_bytes))
+    }
+
+    fn may_spill(&self, bytes: usize) -> bool {
+        self.bounds.spills && self.spilled.bytes() + bytes <= MAX_SPILLED_BYTES
     }
 
     fn batch_is_full(&self, state: &State) -> bool {
-        state.waiting.len() >= self.bounds.batch_spans || state.bytes >= self.bounds.batch_bytes
+        state.lanes.spans() >= self.bounds.batch_spans
+            || state.lanes.bytes() >= self.bounds.batch_bytes
+    }
+
+    fn hurry(&self, mut state: MutexGuard<'_, State>) {
+        state.urgent |= state.lanes.spans() > 0;
+        drop(state);
+        self.arrival.notify_one();
     }
 
     fn wait_for_room<'a>(
         &'a self,
         mut state: MutexGuard<'a, State>,
+        share: &Share,
         bytes: usize,
         patience: Duration,
     ) -> MutexGuard<'a, State> {
         let deadline = Instant::now() + patience;
         self.waiting_for_room.fetch_add(1, Ordering::SeqCst);
         // Whoever waits for room waits for what is in the way.
-        state.urgent = !state.waiting.is_empty();
+        state.urgent |= state.lanes.spans() > 0;
         self.arrival.notify_one();
-        while !state.closed && !self.has_room(bytes) {
+        while !state.closed && !self.has_room(share, 1, bytes) {
             let left = deadline.saturating_duration_since(Instant::now());
             if left.is_zero() {
                 break;
@@ -234,11 +337,23 @@ impl Queue {
         state
     }
 
-    fn settled(&self, number: u64, bytes: usize, fate: Fate) {
-        self.account.settled(fate);
-        self.unsettled_spans.fetch_sub(1, Ordering::SeqCst);
-        self.unsettled_bytes.fetch_sub(bytes, Ordering::SeqCst);
-        self.flushes.settled(number, fate);
+    /// Gives the room of a parcel back, and tells the flushes.
+    pub(super) fn settled(&self, parcel: &Parcel, fate: Fate) {
+        let bytes = parcel.span.bytes.len();
+        let share = match &parcel.seat {
+            Seat::Queue(share) => {
+                self.held.remove(bytes);
+                share.queued.remove(bytes);
+                share
+            }
+            Seat::Spill(share) => {
+                self.spilled.remove(bytes);
+                share.spilled.remove(bytes);
+                share
+            }
+            Seat::Disk(..) => return,
+        };
+        self.flushes.settled(parcel.number, &share.tenant, fate);
         // Both sides change their number before they read the other's, so one of them sees it.
         if self.waiting_for_room.load(Ordering::SeqCst) > 0 {
             drop(self.lock());
@@ -251,34 +366,14 @@ impl Queue {
     }
 }
 
-/// A span in the hands of the export thread. Dropping it counts it as lost, so none can
-/// disappear.
-#[derive(Debug)]
-pub(super) struct Parcel {
-    pub(super) span: EndedSpan,
-    number: u64,
-    queue: Arc<Queue>,
-    fate: Option<Fate>,
-    _settled: Option<Settled>,
-}
-
-impl Parcel {
-    /// Ends its way.
-    pub(super) fn settle(mut self, fate: Fate) {
-        self.fate = Some(fate);
-    }
-}
-
-impl Drop for Parcel {
-    fn drop(&mut self) {
-        let fate = self.fate.unwrap_or_else(|| {
-            Fate::Dropped(if self.queue.abandoned.load(Ordering::SeqCst) {
-                DropReason::Shutdown
-            } else {
-                DropReason::ExportFailed
-            })
-        });
-        self.span.project.account.settled(fate);
-        self.queue.settled(self.number, self.span.bytes.len(), fate);
+impl State {
+    fn number(&mut self, span: Outgoing, share: &Arc<Share>) -> Waiting {
+        let number = self.next;
+        self.next += 1;
+        Waiting {
+            span,
+            number,
+            share: Arc::clone(share),
+        }
     }
 }

@@ -1,26 +1,20 @@
 //! Spans put together as OTLP `ExportTraceServiceRequest` messages.
 
-use std::sync::{Arc, LazyLock};
+use std::sync::Arc;
 
 use bytes::Bytes;
 
-use super::encode::{delimited_len, put_delimiter, put_string};
-use super::queue::Parcel;
-use super::route::{Lane, Route};
-
-/// The scope of every span, as an OTLP `InstrumentationScope` message.
-static SCOPE: LazyLock<Vec<u8>> = LazyLock::new(|| {
-    let mut scope = Vec::new();
-    put_string(1, env!("CARGO_PKG_NAME"), &mut scope);
-    put_string(2, env!("CARGO_PKG_VERSION"), &mut scope);
-    scope
-});
+use super::encode::{delimited_len, put_delimiter};
+use super::parcel::Parcel;
+use super::route::{Head, Lane, Route};
 
 /// A span that knows its way.
 #[derive(Debug)]
 pub(super) struct Addressed {
     pub(super) parcel: Parcel,
     pub(super) route: Arc<Route>,
+    /// What stands above it, and above the others of its project and origin.
+    pub(super) head: Arc<Head>,
     /// Attributes of its session, to append to its bytes.
     pub(super) session: Option<Arc<[u8]>>,
 }
@@ -42,12 +36,12 @@ impl Addressed {
     /// What it adds to a request at most: its head, and the resource's and scope's in case it
     /// is the first of its project.
     fn cost(&self) -> usize {
-        const HEADS: usize = 64;
-        self.len() + self.route.resource.len() + SCOPE.len() + HEADS
+        const DELIMITERS: usize = 64;
+        self.len() + self.head.resource.len() + self.head.scope.len() + DELIMITERS
     }
 }
 
-/// Spans for one request. Those of a project lie together.
+/// Spans for one request. Those with the same head lie together.
 pub(super) type Chunk = Vec<Addressed>;
 
 /// Cuts spans of one lane into chunks that keep its limits.
@@ -71,9 +65,9 @@ pub(super) fn chunks(lane: &Lane, max_spans: usize, spans: Vec<Addressed>) -> Ve
     chunks
 }
 
-/// The request that carries a chunk: a `ResourceSpans` for each project.
+/// The request that carries a chunk: a `ResourceSpans` for each head.
 pub(super) fn encode(chunk: &[Addressed]) -> Bytes {
-    let groups = || chunk.chunk_by(|a, b| Arc::ptr_eq(&a.route, &b.route));
+    let groups = || chunk.chunk_by(|a, b| Arc::ptr_eq(&a.head, &b.head));
     let total = groups()
         .map(|spans| delimited_len(1, Layout::of(spans).resource_spans))
         .sum();
@@ -82,11 +76,12 @@ pub(super) fn encode(chunk: &[Addressed]) -> Bytes {
         let Some(first) = spans.first() else { continue };
         let layout = Layout::of(spans);
         put_delimiter(1, layout.resource_spans, &mut bytes);
-        put_delimiter(1, first.route.resource.len(), &mut bytes);
-        bytes.extend_from_slice(&first.route.resource);
+        let Head { resource, scope } = &*first.head;
+        put_delimiter(1, resource.len(), &mut bytes);
+        bytes.extend_from_slice(resource);
         put_delimiter(2, layout.scope_spans, &mut bytes);
-        put_delimiter(1, SCOPE.len(), &mut bytes);
-        bytes.extend_from_slice(&SCOPE);
+        put_delimiter(1, scope.len(), &mut bytes);
+        bytes.extend_from_slice(scope);
         for span in spans {
             put_delimiter(2, span.len(), &mut bytes);
             for part in span.parts() {
@@ -105,8 +100,9 @@ struct Layout {
 
 impl Layout {
     fn of(spans: &[Addressed]) -> Self {
-        let resource = spans.first().map_or(0, |span| span.route.resource.len());
-        let scope_spans = delimited_len(1, SCOPE.len())
+        let head = spans.first().map(|span| &*span.head);
+        let (resource, scope) = head.map_or((0, 0), |head| (head.resource.len(), head.scope.len()));
+        let scope_spans = delimited_len(1, scope)
             + spans
                 .iter()
                 .map(|span| delimited_len(2, span.len()))

@@ -2,9 +2,10 @@
 
 use std::hash::Hash;
 use std::num::NonZeroUsize;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 use std::time::Duration;
 
+use bytes::Bytes;
 use http::{HeaderName, HeaderValue, Uri};
 use lru::LruCache;
 use opentelemetry::KeyValue;
@@ -14,7 +15,8 @@ use tokio::time::Instant;
 use super::destination::{
     Destination, DestinationResolver, Protocol, RequestLimits, ResolveError, Routing,
 };
-use super::encode::encode_attributes;
+use super::encode::{encode_attributes, put_string};
+use super::origin::Origin;
 use super::project::{Project, merge};
 
 /// How long an answer of the resolver holds.
@@ -46,13 +48,41 @@ pub(super) struct Lane {
 #[derive(Debug)]
 pub(super) struct Route {
     pub(super) lane: Arc<Lane>,
-    /// An OTLP `Resource` message.
-    pub(super) resource: Vec<u8>,
+    /// Above the spans that are made here.
+    pub(super) head: Arc<Head>,
+    /// The attributes of its resource, which no other origin's replace.
+    resource: Vec<KeyValue>,
     /// Attributes to append to each OTLP `Span` message.
     pub(super) span_attributes: Vec<u8>,
 }
 
+/// What stands above spans in a request.
+#[derive(Debug)]
+pub(super) struct Head {
+    /// An OTLP `Resource` message.
+    pub(super) resource: Vec<u8>,
+    /// An OTLP `InstrumentationScope` message.
+    pub(super) scope: Bytes,
+}
+
+/// The scope of the spans that are made here.
+pub(super) static SCOPE: LazyLock<Bytes> = LazyLock::new(|| {
+    let mut scope = Vec::new();
+    put_string(1, env!("CARGO_PKG_NAME"), &mut scope);
+    put_string(2, env!("CARGO_PKG_VERSION"), &mut scope);
+    scope.into()
+});
+
 impl Route {
+    /// What stands above spans of this origin: its resource, but for the attributes that are the
+    /// project's and the destination's to say.
+    pub(super) fn head_of(&self, origin: &Origin) -> Head {
+        Head {
+            resource: origin.resource_under(&self.resource, &self.head.resource),
+            scope: origin.scope().clone(),
+        }
+    }
+
     fn new(project: &Project, destination: Destination) -> Result<Self, ResolveError> {
         let refused = ResolveError::Refused;
         let uri: Uri = destination.endpoint.parse().map_err(|error| {
@@ -115,7 +145,11 @@ impl Route {
                 limits: destination.limits,
                 project: (!mixed).then_some(project.id()),
             }),
-            resource: encode_attributes(1, &resource),
+            head: Arc::new(Head {
+                resource: encode_attributes(1, &resource),
+                scope: SCOPE.clone(),
+            }),
+            resource,
             span_attributes: encode_attributes(9, &destination.span_attributes),
         })
     }

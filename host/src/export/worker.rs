@@ -3,14 +3,29 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::mpsc::UnboundedReceiver;
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::JoinSet;
-use tokio::time::{Instant, sleep_until};
+use tokio::time::{Instant, sleep_until, timeout};
 
-use super::account::DropReason;
+use super::account::{DropReason, Fate};
 use super::delivery::Delivery;
 use super::flush::{FlushReport, Reply};
+use super::parcel::Parcel;
 use super::queue::Queue;
+use super::replay::{Replay, Round};
+use super::spool::{Gone, News, Record, Spool};
+
+/// How many batches are taken before the first of them is delivered, or known to be slow. What
+/// comes later is still in the queue then, where tenants take turns.
+const BATCHES_AT_A_TIME: usize = 16;
+/// How soon a batch is known to be slow, and no longer stands in the way of others.
+const SLOW: Duration = Duration::from_millis(250);
+/// How long spans from disk are tried at a time.
+const ROUND: Duration = Duration::from_secs(10);
+/// How much of a shutdown's time, and how much at most, is for writing to disk what could not be
+/// sent.
+const TO_WRITE: (u32, Duration) = (4, Duration::from_secs(1));
 
 /// What the pipeline's handles ask of the export thread.
 pub(super) enum Command {
@@ -25,13 +40,42 @@ pub(super) struct Worker {
     queue: Arc<Queue>,
     delivery: Arc<Delivery>,
     commands: UnboundedReceiver<Command>,
+    spooling: Option<Spooling>,
     batches: JoinSet<()>,
+    turns: Arc<Semaphore>,
     schedule_delay: Duration,
     export_timeout: Duration,
     /// When everything that waits is sent, full batch or not. None while nothing waits.
     due: Option<Instant>,
-    /// When to stop, whatever is left. None while nobody asked for it.
-    stop: Option<Instant>,
+    /// Whether something is due and it is nobody's turn.
+    held_back: bool,
+    /// When to send no more, and when to stop, whatever is left. None while nobody asked for it.
+    stop: Option<(Instant, Instant)>,
+}
+
+/// What there is where there is a spool.
+struct Spooling {
+    spool: Spool,
+    news: UnboundedReceiver<News>,
+    replay: Replay,
+    ended: UnboundedSender<Arc<Round>>,
+    rounds: UnboundedReceiver<Arc<Round>>,
+}
+
+/// Something of the spool's.
+enum Event {
+    News(News),
+    Ended(Arc<Round>),
+}
+
+impl Spooling {
+    async fn event(&mut self) -> Event {
+        tokio::select! {
+            Some(news) = self.news.recv() => Event::News(news),
+            Some(round) = self.rounds.recv() => Event::Ended(round),
+            else => std::future::pending().await,
+        }
+    }
 }
 
 impl Worker {
@@ -39,17 +83,31 @@ impl Worker {
         queue: Arc<Queue>,
         delivery: Delivery,
         commands: UnboundedReceiver<Command>,
+        spool: Option<(Spool, UnboundedReceiver<News>)>,
         schedule_delay: Duration,
         export_timeout: Duration,
     ) -> Self {
+        let spooling = spool.map(|(spool, news)| {
+            let (ended, rounds) = unbounded_channel();
+            Spooling {
+                spool,
+                news,
+                replay: Replay::default(),
+                ended,
+                rounds,
+            }
+        });
         Self {
             queue,
             delivery: Arc::new(delivery),
             commands,
+            spooling,
             batches: JoinSet::new(),
+            turns: Arc::new(Semaphore::new(BATCHES_AT_A_TIME)),
             schedule_delay,
             export_timeout,
             due: None,
+            held_back: false,
             stop: None,
         }
     }
@@ -59,19 +117,30 @@ impl Worker {
     pub(super) async fn run(mut self) {
         while !self.is_done() {
             self.dispatch();
-            let deadlines = [self.due, self.queue.flushes.next_deadline(), self.stop];
-            let wake = deadlines.into_iter().flatten().min();
+            self.replay();
+            let wake = self.wake();
             let alarm = async {
                 match wake {
                     Some(wake) => sleep_until(wake).await,
                     None => std::future::pending().await,
                 }
             };
+            let is_orphaned = self.is_orphaned();
+            let event = async {
+                match &mut self.spooling {
+                    Some(spooling) => spooling.event().await,
+                    None => std::future::pending().await,
+                }
+            };
             tokio::select! {
-                command = self.commands.recv(), if !self.is_orphaned() => self.obey(command),
+                command = self.commands.recv(), if !is_orphaned => self.obey(command),
                 Some(_) = self.batches.join_next() => {}
+                event = event => match event {
+                    Event::News(news) => self.hear(news),
+                    Event::Ended(round) => self.end_round(&round),
+                },
                 () = self.queue.arrival() => {}
-                () = alarm => self.queue.flushes.expire(Instant::now()),
+                () = alarm => self.on_alarm(Instant::now()),
             }
         }
         let given_up = self.queue.unsettled();
@@ -81,6 +150,30 @@ impl Worker {
         self.batches.shutdown().await;
     }
 
+    /// When there is something to do though nothing happens.
+    fn wake(&self) -> Option<Instant> {
+        let (last_call, stop) = self.stop.unzip();
+        let last_call =
+            last_call.filter(|_| self.spooling.is_some() && !self.delivery.is_stopped());
+        let replay = self.spooling.as_ref().filter(|_| self.stop.is_none());
+        let deadlines = [
+            self.due.filter(|_| !self.held_back),
+            self.queue.flushes.next_deadline(),
+            replay.and_then(|spooling| spooling.replay.due()),
+            last_call,
+            stop,
+        ];
+        deadlines.into_iter().flatten().min()
+    }
+
+    fn on_alarm(&mut self, now: Instant) {
+        self.queue.flushes.expire(now);
+        if self.spooling.is_some() && self.stop.is_some_and(|(last_call, _)| last_call <= now) {
+            // What is under way comes back, and is written to disk.
+            self.delivery.stop();
+        }
+    }
+
     /// Whether it is stopping and nobody is left to ask for anything.
     fn is_orphaned(&self) -> bool {
         self.stop.is_some() && self.commands.is_closed()
@@ -88,30 +181,152 @@ impl Worker {
 
     fn is_done(&self) -> bool {
         self.stop
-            .is_some_and(|stop| self.queue.unsettled() == 0 || stop <= Instant::now())
+            .is_some_and(|(_, stop)| self.queue.unsettled() == 0 || stop <= Instant::now())
     }
 
-    /// Sends the batches that are full, or everything when it is time.
+    /// Sends the batches that are full, or everything when it is time, as long as turns are
+    /// free.
     fn dispatch(&mut self) {
+        if let Some(spooling) = &self.spooling {
+            spooling.spool.write(self.queue.take_spill());
+        }
         let now = Instant::now();
         let everything = self.stop.is_some() || self.due.is_some_and(|due| due <= now);
+        self.held_back = false;
         loop {
+            let Ok(turn) = Arc::clone(&self.turns).try_acquire_owned() else {
+                self.held_back = true;
+                break;
+            };
             let batch = self.queue.take(everything);
             if batch.is_empty() {
                 break;
             }
-            let delivery = Arc::clone(&self.delivery);
-            self.batches
-                .spawn_local(async move { delivery.deliver(batch).await });
+            let batch = self.put_behind(batch);
+            if !batch.is_empty() {
+                self.deliver(batch, turn);
+            }
         }
         // What still waits came in since the last time everything was sent, at the earliest.
         self.due = if self.queue.is_empty() {
             None
         } else {
             self.due
-                .filter(|_| !everything)
+                .filter(|_| !everything || self.held_back)
                 .or(Some(now + self.schedule_delay))
         };
+    }
+
+    fn deliver(&mut self, batch: Vec<Parcel>, turn: OwnedSemaphorePermit) {
+        let delivery = Arc::clone(&self.delivery);
+        let queue = Arc::clone(&self.queue);
+        let deadline = Instant::now() + self.export_timeout;
+        self.batches.spawn_local(async move {
+            let mut work = Box::pin(delivery.deliver(batch, deadline));
+            if timeout(SLOW, work.as_mut()).await.is_err() {
+                drop(turn);
+                queue.wake();
+                work.await;
+            }
+        });
+    }
+
+    /// Has those written to disk of whose project older ones are there; gives back the others.
+    fn put_behind(&self, batch: Vec<Parcel>) -> Vec<Parcel> {
+        let Some(Spooling { spool, replay, .. }) = &self.spooling else {
+            return batch;
+        };
+        let (behind, batch) = batch
+            .into_iter()
+            .partition(|parcel| replay.is_behind(&parcel.span.project));
+        spool.write(behind);
+        batch
+    }
+
+    /// Begins to send from disk what it is time for.
+    fn replay(&mut self) {
+        if let Some(spooling) = &mut self.spooling
+            && self.stop.is_none()
+        {
+            while let Some(project) = spooling.replay.next(Instant::now()) {
+                spooling.spool.read(&project);
+            }
+        }
+    }
+
+    fn hear(&mut self, news: News) {
+        let Some(spooling) = &mut self.spooling else {
+            return;
+        };
+        match news {
+            News::Recovered(spans) => {
+                for (project, spans) in spans {
+                    self.queue.ledger.named(&project).recovered(spans);
+                    self.queue.account.recovered(spans);
+                    spooling.replay.add(&project);
+                }
+            }
+            News::Written(parcels) => {
+                for parcel in parcels {
+                    spooling.replay.add(parcel.span.project.name());
+                    parcel.settle(Fate::Spooled);
+                }
+            }
+            News::Refused(parcels, why) => {
+                let reason = DropReason::SpoolFull;
+                self.delivery.log.dropped_all(reason, &parcels, &why);
+                for parcel in parcels {
+                    parcel.settle(Fate::Dropped(reason));
+                }
+            }
+            News::Read(project, records, lost) => {
+                let why = "their record on disk is damaged";
+                self.lose(&project, &lost, DropReason::SpoolFull, why);
+                self.send_from_disk(&project, records);
+            }
+            News::Expired(expired) => {
+                for (project, records) in expired {
+                    self.lose(&project, &records, DropReason::Expired, "");
+                }
+            }
+        }
+    }
+
+    /// Records on disk are lost.
+    fn lose(&mut self, project: &str, records: &[Gone], reason: DropReason, why: &str) {
+        let Some(spooling) = &mut self.spooling else {
+            return;
+        };
+        let spans = spooling.replay.forget(project, records);
+        if spans > 0 {
+            let fate = Fate::Dropped(reason);
+            self.delivery.log.dropped(reason, spans, project, why);
+            self.queue.ledger.named(project).unspooled(fate, spans);
+            self.queue.account.unspooled(fate, spans);
+        }
+    }
+
+    fn send_from_disk(&mut self, project: &Arc<str>, records: Vec<Record>) {
+        let Some(spooling) = &mut self.spooling else {
+            return;
+        };
+        let Some((round, parcels)) = spooling.replay.begin(project, records, &self.queue) else {
+            return;
+        };
+        let ended = spooling.ended.clone();
+        let delivery = Arc::clone(&self.delivery);
+        let deadline = Instant::now() + ROUND.min(self.export_timeout);
+        self.batches.spawn_local(async move {
+            delivery.deliver(parcels, deadline).await;
+            let _ = ended.send(round);
+        });
+    }
+
+    fn end_round(&mut self, round: &Round) {
+        if let Some(spooling) = &mut self.spooling {
+            let (project, done) = spooling.replay.end(round);
+            spooling.spool.done(&project, done);
+        }
     }
 
     fn obey(&mut self, command: Option<Command>) {
@@ -128,7 +343,10 @@ impl Worker {
         };
         self.due = Some(now);
         if stop {
-            self.stop.get_or_insert(deadline);
+            let time = deadline.saturating_duration_since(now);
+            let (part, most) = TO_WRITE;
+            let last_call = deadline - (time / part).min(most);
+            self.stop.get_or_insert((last_call, deadline));
         }
         // A shutdown's own report is complete only once the rest is given up.
         let patience = if stop {

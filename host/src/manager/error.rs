@@ -2,7 +2,7 @@
 
 use super::connections::ConnectionError;
 use crate::config::{ConfigError, InvalidTemplate, InvalidTenant, ProjectNameError};
-use crate::export::StartError;
+use crate::export::{IngestError, StartError};
 use crate::plugin::HostError;
 
 /// Why a manager cannot start.
@@ -36,4 +36,21 @@ pub enum TenantError {
     /// There is no connection for the tenant.
     #[error(transparent)]
     Connection(#[from] ConnectionError),
+}
+
+/// Why spans that come encoded were not taken.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ForwardError {
+    /// There is no such tenant, or no such service.
+    #[error(transparent)]
+    Tenant(#[from] TenantError),
+    /// The pipeline does not take them.
+    #[error(transparent)]
+    Ingest(#[from] IngestError),
+    /// Nothing is exported, by configuration.
+    #[error(
+        "no spans are exported: see telemetry.enabled, telemetry.level and telemetry.otlp_enabled"
+    )]
+    Off,
 }

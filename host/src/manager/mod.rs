@@ -25,7 +25,7 @@ mod tracer;
 mod tracing_layer;
 
 pub use connections::ConnectionError;
-pub use error::{ManagerError, TenantError};
+pub use error::{ForwardError, ManagerError, TenantError};
 pub use global::{global, init, reset};
 #[cfg(feature = "otel-sdk")]
 pub use processor::TenantSpanProcessor;
@@ -38,15 +38,15 @@ pub use tracer::{TenantTracer, TenantTracerProvider, TracerSpan};
 pub use tracing_layer::{TracingLayer, tracing_layer};
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use bytes::Bytes;
 use opentelemetry::StringValue;
 
 use crate::config::{Config, ProjectNames, TelemetryLevel, TenantId};
-use crate::export::{FlushReport, Pipeline, Project};
+use crate::export::{EncodedSpans, FlushReport, Origin, Pipeline, Project, Receipt};
 use crate::plugin::Host;
 use crate::provider::{Provider, ReadCache, Scope};
 use inner::Inner;
@@ -139,7 +139,7 @@ impl TelemetryManager {
             && telemetry.level != TelemetryLevel::Disabled
         {
             let resolver = Arc::new(ManagerResolver(Arc::downgrade(&inner)));
-            let pipeline = Pipeline::start(&telemetry.batch_config, resolver)?;
+            let pipeline = Pipeline::start(&telemetry.batch_config, &telemetry.spool, resolver)?;
             inner.pipeline.get_or_init(|| pipeline);
         }
         Ok(Self { inner })
@@ -181,6 +181,36 @@ impl TelemetryManager {
     /// A session of a tenant: every span of the tenant that is made inside belongs to it.
     pub fn session(&self, tenant: &str, session_id: impl Into<Arc<str>>) -> SessionScope {
         SessionScope::new(tenant, session_id)
+    }
+
+    /// Forward spans of a tenant's service that somebody else has made and encoded, all or none
+    /// of them; without a service, as those of the configured `service_name`. Each is a valid
+    /// OTLP `Span` message with ids. The receipt tells what became of them.
+    ///
+    /// # Errors
+    ///
+    /// For an id that no tenant, or a name that no service can have, and where the queue is full
+    /// or closed; the spans are not counted then.
+    pub fn forward(
+        &self,
+        tenant: &TenantId,
+        service: Option<&str>,
+        origin: Arc<Origin>,
+        spans: Vec<Bytes>,
+    ) -> Result<Receipt, ForwardError> {
+        let pipeline = self.inner.pipeline.get().ok_or(ForwardError::Off)?;
+        let project = self.inner.project(tenant.as_str(), service)?;
+        Ok(pipeline.ingest(EncodedSpans {
+            project,
+            origin,
+            spans,
+        })?)
+    }
+
+    /// Whether spans leave the process at all, by configuration.
+    #[must_use]
+    pub fn exports(&self) -> bool {
+        self.inner.pipeline.get().is_some()
     }
 
     /// The name of the project of a tenant's service; without a service, of the configured
@@ -295,9 +325,11 @@ impl TelemetryManager {
     pub fn get_stats(&self) -> TelemetryStats {
         let Inner { config, cache, .. } = &*self.inner;
         let size = cache.size();
-        let mut projects = BTreeMap::new();
+        let pipeline = self.inner.pipeline.get();
+        let counted = pipeline.map(Pipeline::project_stats).unwrap_or_default();
+        let mut projects = counted.projects;
         for project in cache.all() {
-            projects.insert(project.name().to_owned(), project.stats());
+            projects.entry(project.name().to_owned()).or_default();
         }
         TelemetryStats {
             cache_hits: self.inner.cache_hits.load(Ordering::Relaxed),
@@ -306,13 +338,9 @@ impl TelemetryManager {
             sampled_out: self.inner.sampled_out.load(Ordering::Relaxed),
             cached_tenants: size.tenants,
             cached_tracers: size.projects,
-            spans: self
-                .inner
-                .pipeline
-                .get()
-                .map(Pipeline::stats)
-                .unwrap_or_default(),
+            spans: pipeline.map(Pipeline::stats).unwrap_or_default(),
             projects,
+            other_projects: counted.others,
             read_cache: self
                 .inner
                 .connections

@@ -23,10 +23,13 @@ pub struct TelemetryStats {
     pub cached_tenants: usize,
     /// Projects that are remembered: a tenant has one a service.
     pub cached_tracers: usize,
-    /// What became of all spans: `created = delivered + queued + dropped`.
+    /// What became of all spans: `created = delivered + queued + spooled + dropped`.
     pub spans: SpanStats,
-    /// What became of the spans of each project that is remembered, by its name.
+    /// What became of the spans of each project, by its name, also of those that are not
+    /// remembered any more, unless there are very many.
     pub projects: BTreeMap<String, SpanStats>,
+    /// What became of the spans of all other projects together.
+    pub other_projects: SpanStats,
     /// The answers of backends that are kept.
     pub read_cache: ReadCacheStats,
     /// How it is configured.

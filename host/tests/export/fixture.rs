@@ -8,7 +8,7 @@ use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use opentelemetry::KeyValue;
 use opentelemetry::trace::{SpanBuilder, SpanContext};
-use roost::config::BatchExportConfig;
+use roost::config::{BatchExportConfig, SpoolConfig};
 use roost::export::{
     Destination, DestinationResolver, FlushReport, Pipeline, Project, RecordingSpan, ResolveError,
     Routing, SpanStats,
@@ -94,7 +94,7 @@ pub(crate) fn config() -> BatchExportConfig {
 }
 
 pub(crate) fn start(config: &BatchExportConfig, resolver: &Arc<Resolver>) -> Pipeline {
-    Pipeline::start(config, Arc::clone(resolver) as _).unwrap()
+    Pipeline::start(config, &SpoolConfig::default(), Arc::clone(resolver) as _).unwrap()
 }
 
 pub(crate) fn project(tenant: &str) -> Arc<Project> {

@@ -8,9 +8,12 @@
 )]
 
 mod accounting;
+mod encoded;
+mod fairness;
 mod fixture;
 mod isolation;
 mod outcomes;
 mod receiver;
 mod requests;
+mod spool;
 mod waiting;

@@ -281,3 +281,44 @@ fn a_broken_connection_is_made_anew() {
         assert_eq!(receiver.names(), ["after", "meanwhile"]);
     }
 }
+
+/// So does a backend that takes connections and never answers.
+#[test]
+fn a_silent_backend_ends_in_counted_loss() {
+    for protocol in [GRPC, HTTP] {
+        let receiver = Receiver::start(protocol, |_, _| Answer::Silence);
+        let config = BatchExportConfig {
+            export_timeout_millis: 300,
+            ..config()
+        };
+        let pipeline = start(&config, &Resolver::to(&receiver));
+        span(&pipeline, &project("acme"), "work");
+        assert_eq!(flush(&pipeline).dropped, 1);
+        assert_eq!(pipeline.stats().dropped.export_failed, 1);
+    }
+}
+
+/// A connection that is closed in the middle of a request is tried again, and the span arrives
+/// once somebody answers.
+#[test]
+fn a_connection_that_closes_in_the_middle_is_tried_again() {
+    for protocol in [GRPC, HTTP] {
+        let rude = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = rude.local_addr().unwrap();
+        let resolver = Resolver::to(&Receiver::named(address, protocol));
+        let pipeline = start(&config(), &resolver);
+        span(&pipeline, &project("acme"), "work");
+        let flush = std::thread::spawn({
+            let pipeline = pipeline.clone();
+            move || flush(&pipeline)
+        });
+        for _ in 0..2 {
+            let (mut connection, _) = rude.accept().unwrap();
+            std::io::Read::read_exact(&mut connection, &mut [0; 24]).unwrap();
+        }
+        drop(rude);
+        let receiver = Receiver::start_at(address, protocol, |_, _| Answer::Taken);
+        assert_eq!(flush.join().unwrap().delivered, 1);
+        assert_eq!(receiver.names(), ["work"]);
+    }
+}

@@ -134,6 +134,16 @@ impl Receiver {
         }
     }
 
+    /// One that is not there, at an address where one may be.
+    pub(crate) fn named(address: SocketAddr, protocol: Protocol) -> Self {
+        Self {
+            protocol,
+            address,
+            received: Arc::default(),
+            runtime: None,
+        }
+    }
+
     /// One that takes everything.
     pub(crate) fn willing(protocol: Protocol) -> Self {
         Self::start(protocol, |_, _| Answer::Taken)

@@ -1,0 +1,321 @@
+//! Where spans lie on disk until their backend answers.
+//!
+//! One thread does all that touches files, so that nobody else waits for a disk. It takes what
+//! it finds in its inbox together, writes it, waits once for the medium, and tells the export
+//! thread, where spans are settled. The log itself is in [`log`]; what is in the folder, and who
+//! may have it, in [`segment`].
+
+mod log;
+mod record;
+mod segment;
+#[cfg(test)]
+mod tests;
+
+use std::collections::{HashMap, HashSet};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use tokio::sync::mpsc::UnboundedSender;
+
+use super::encode::encode_attributes;
+use super::parcel::{Outgoing, Parcel};
+use super::route::SCOPE;
+use crate::config::SpoolConfig;
+pub(super) use log::Gone;
+use log::{Limits, Log, Moment, Refusal, Spans};
+pub(super) use record::Record;
+use segment::RealDisk;
+
+/// How much of a project is read at a time.
+const READ_BYTES: u64 = 1_024 * 1_024;
+/// How long a record grows before another is begun.
+const RECORD_BYTES: usize = 256 * 1_024;
+/// How often it is looked for what is too old.
+const EXPIRY: Duration = Duration::from_secs(30);
+
+/// Why a spool cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum SpoolError {
+    /// No folder is configured.
+    #[error("`on_queue_full = \"spool\"` needs a folder: set `folder` under `[telemetry.spool]`")]
+    NoFolder,
+    /// Another process has it.
+    #[error(
+        "another process uses the spool in {}: give each process a folder of its own",
+        folder.display()
+    )]
+    Locked {
+        /// The folder.
+        folder: PathBuf,
+    },
+    /// Another version of Roost has written it, in a format that this one does not know.
+    #[error(
+        "{} is of format {version}, and this version of roost knows {known}: let the version that \
+         wrote it send what is in there, or name another folder",
+        path.display()
+    )]
+    Version {
+        /// The file.
+        path: PathBuf,
+        /// Its format.
+        version: u32,
+        /// The format this version writes and reads.
+        known: u32,
+    },
+    /// It is somebody else's.
+    #[error(
+        "{} is no file of a spool, though it is named like one: move it away, or name another \
+         folder",
+        path.display()
+    )]
+    Foreign {
+        /// The file.
+        path: PathBuf,
+    },
+    /// The file system says no.
+    #[error("the spool cannot use {}: {source}", path.display())]
+    Io {
+        /// The file or folder.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+}
+
+impl SpoolError {
+    fn io(path: &Path, source: io::Error) -> Self {
+        Self::Io {
+            path: path.to_owned(),
+            source,
+        }
+    }
+}
+
+/// What the spool's thread is asked.
+enum Job {
+    /// Write these down.
+    Write(Vec<Parcel>),
+    /// Read the oldest of this project.
+    Read(Arc<str>),
+    /// The records of this project that were read are no longer under way, and these of them
+    /// are sent.
+    Done(Arc<str>, Vec<u64>),
+}
+
+/// What the spool's thread answers. It comes on the export thread, in the order of the jobs.
+pub(super) enum News {
+    /// An earlier process left these behind.
+    Recovered(Spans),
+    /// These are on disk.
+    Written(Vec<Parcel>),
+    /// These are not, and why.
+    Refused(Vec<Parcel>, String),
+    /// The oldest records of a project, none when there is nothing more; and those that could
+    /// not be read.
+    Read(Arc<str>, Vec<Record>, Vec<Gone>),
+    /// These were too old.
+    Expired(Vec<(Arc<str>, Vec<Gone>)>),
+}
+
+/// The handle of the spool's thread, which ends with its last handle.
+#[derive(Clone, Debug)]
+pub(super) struct Spool {
+    jobs: Sender<Job>,
+}
+
+impl Spool {
+    /// Takes the folder over and starts the thread.
+    ///
+    /// It reads the whole spool before it returns, about a second a gigabyte: whoever starts
+    /// must hear at once when it cannot be used.
+    pub(super) fn start(
+        config: &SpoolConfig,
+        news: UnboundedSender<News>,
+    ) -> Result<Self, SpoolError> {
+        let folder = config.folder.as_ref().ok_or(SpoolError::NoFolder)?;
+        let clock = Clock(Instant::now());
+        let limits = Limits {
+            bytes: config.max_bytes,
+            age: config.max_age_seconds,
+        };
+        let log = Log::open(folder, limits, RealDisk, clock.now())?;
+        let (jobs, inbox) = channel();
+        std::thread::Builder::new()
+            .name("roost-spool".to_owned())
+            .spawn(move || work(log, &inbox, &news, &clock))
+            .map_err(|error| SpoolError::io(folder, error))?;
+        Ok(Self { jobs })
+    }
+
+    /// Has these written down; without the thread they are let go.
+    pub(super) fn write(&self, parcels: Vec<Parcel>) {
+        if !parcels.is_empty() {
+            self.ask(Job::Write(parcels));
+        }
+    }
+
+    pub(super) fn read(&self, project: &Arc<str>) {
+        self.ask(Job::Read(Arc::clone(project)));
+    }
+
+    pub(super) fn done(&self, project: &Arc<str>, sequences: Vec<u64>) {
+        self.ask(Job::Done(Arc::clone(project), sequences));
+    }
+
+    fn ask(&self, job: Job) {
+        // A job that nobody does is dropped, and that settles its parcels.
+        let _ = self.jobs.send(job);
+    }
+}
+
+/// Tells the time as the log wants it.
+struct Clock(Instant);
+
+impl Clock {
+    fn now(&self) -> Moment {
+        let wall = SystemTime::now().duration_since(UNIX_EPOCH);
+        Moment {
+            wall: wall.map_or(0, |wall| wall.as_secs()),
+            steady: self.0.elapsed().as_secs().try_into().unwrap_or(i64::MAX),
+        }
+    }
+}
+
+fn work(
+    mut log: Log<RealDisk>,
+    inbox: &Receiver<Job>,
+    news: &UnboundedSender<News>,
+    clock: &Clock,
+) {
+    let _ = news.send(News::Recovered(log.spans()));
+    let mut next_expiry = Instant::now();
+    let mut under_way = HashSet::new();
+    loop {
+        if next_expiry <= Instant::now() {
+            let _ = news.send(News::Expired(log.expire(clock.now(), &under_way)));
+            next_expiry = Instant::now() + EXPIRY;
+        }
+        let patience = next_expiry.saturating_duration_since(Instant::now());
+        let first = match inbox.recv_timeout(patience) {
+            Ok(job) => job,
+            Err(RecvTimeoutError::Timeout) => continue,
+            Err(RecvTimeoutError::Disconnected) => return,
+        };
+        let mut parcels = Vec::new();
+        for job in std::iter::once(first).chain(inbox.try_iter()) {
+            match job {
+                Job::Write(more) => parcels.extend(more),
+                other => {
+                    // In the order of the jobs.
+                    write(&mut log, std::mem::take(&mut parcels), news, clock.now());
+                    answer(&mut log, other, &mut under_way, news);
+                }
+            }
+        }
+        write(&mut log, parcels, news, clock.now());
+    }
+}
+
+fn answer(
+    log: &mut Log<RealDisk>,
+    job: Job,
+    under_way: &mut HashSet<Arc<str>>,
+    news: &UnboundedSender<News>,
+) {
+    match job {
+        Job::Write(_) => {}
+        Job::Read(project) => {
+            let (records, lost) = log.read(&project, READ_BYTES);
+            if !records.is_empty() {
+                under_way.insert(Arc::clone(&project));
+            }
+            let _ = news.send(News::Read(project, records, lost));
+        }
+        Job::Done(project, sequences) => {
+            under_way.remove(&project);
+            log.acknowledge(&project, &sequences);
+        }
+    }
+}
+
+fn write(log: &mut Log<RealDisk>, parcels: Vec<Parcel>, news: &UnboundedSender<News>, now: Moment) {
+    if parcels.is_empty() {
+        return;
+    }
+    let (mut records, mut owners) = gather(parcels);
+    let (written, refusal) = log.append(&mut records, now);
+    let refused = owners.split_off(written);
+    let _ = news.send(News::Written(owners.into_iter().flatten().collect()));
+    if !refused.is_empty() {
+        let why = match refusal {
+            Some(refusal @ Refusal::Full) => format!("{refusal}; raise it, or mend the backend"),
+            Some(refusal @ Refusal::Io(_)) => refusal.to_string(),
+            None => String::new(),
+        };
+        let refused = refused.into_iter().flatten().collect();
+        let _ = news.send(News::Refused(refused, why));
+    }
+}
+
+/// Parcels as records, and which are in which. Those of a record have everything but their bytes
+/// in common.
+fn gather(parcels: Vec<Parcel>) -> (Vec<Record>, Vec<Vec<Parcel>>) {
+    let key = |parcel: &Parcel| {
+        let span = &parcel.span;
+        (span.project.id(), span.session.clone(), span.origin.clone())
+    };
+    // Where the record that has room for more of this kind is.
+    let mut open = HashMap::new();
+    let mut records: Vec<Record> = Vec::new();
+    let mut owners: Vec<Vec<Parcel>> = Vec::new();
+    let mut lengths: Vec<usize> = Vec::new();
+    for parcel in parcels {
+        let place = *open
+            .entry(key(&parcel))
+            .and_modify(|place| {
+                if lengths.get(*place).is_none_or(|len| *len >= RECORD_BYTES) {
+                    *place = records.len();
+                }
+            })
+            .or_insert(records.len());
+        if place == records.len() {
+            records.push(empty_record(&parcel.span));
+            owners.push(Vec::new());
+            lengths.push(0);
+        }
+        if let (Some(record), Some(owners), Some(len)) = (
+            records.get_mut(place),
+            owners.get_mut(place),
+            lengths.get_mut(place),
+        ) {
+            *len += parcel.span.bytes.len();
+            record.spans.push(parcel.span.bytes.to_bytes());
+            owners.push(parcel);
+        }
+    }
+    (records, owners)
+}
+
+fn empty_record(span: &Outgoing) -> Record {
+    let project = &span.project;
+    let own = encode_attributes(1, project.resource());
+    let (resource, scope) = match &span.origin {
+        Some(origin) => (
+            origin.resource_under(project.resource(), &own),
+            origin.scope().clone(),
+        ),
+        None => (own, SCOPE.clone()),
+    };
+    Record {
+        tenant: project.tenant_id().to_owned(),
+        service: project.service().to_owned(),
+        project: project.name().to_owned(),
+        session: span.session.as_deref().map(str::to_owned),
+        resource: resource.into(),
+        scope,
+        ..Record::default()
+    }
+}

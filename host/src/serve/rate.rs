@@ -1,0 +1,94 @@
+//! How many requests a tenant may make.
+
+use std::num::{NonZeroU32, NonZeroUsize};
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use lru::LruCache;
+
+use super::answer::{Refusal, RefusalKind};
+use crate::config::TenantId;
+
+/// How many tenants' rates are remembered. One that was forgotten begins anew.
+const MAX_TENANTS: NonZeroUsize = NonZeroUsize::MIN.saturating_add(9_999);
+
+/// A token bucket for each tenant: a second's worth may come at once.
+#[derive(Debug)]
+pub(super) struct Rate {
+    per_second: f64,
+    tenants: Mutex<LruCache<TenantId, Bucket>>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Bucket {
+    tokens: f64,
+    at: Instant,
+}
+
+impl Rate {
+    pub(super) fn new(per_second: NonZeroU32) -> Self {
+        Self {
+            per_second: per_second.get().into(),
+            tenants: Mutex::new(LruCache::new(MAX_TENANTS)),
+        }
+    }
+
+    /// Counts a request of a tenant.
+    pub(super) fn charge(&self, tenant: &TenantId) -> Result<(), Refusal> {
+        self.charge_at(tenant, Instant::now())
+    }
+
+    fn charge_at(&self, tenant: &TenantId, now: Instant) -> Result<(), Refusal> {
+        let mut tenants = self.tenants.lock().unwrap_or_else(PoisonError::into_inner);
+        let bucket = tenants.get_or_insert_mut(tenant.clone(), || Bucket {
+            tokens: self.per_second,
+            at: now,
+        });
+        let since = now.saturating_duration_since(bucket.at).as_secs_f64();
+        bucket.tokens = (bucket.tokens + since * self.per_second).min(self.per_second);
+        bucket.at = now;
+        if bucket.tokens >= 1.0 {
+            bucket.tokens -= 1.0;
+            return Ok(());
+        }
+        let wait = (1.0 - bucket.tokens) / self.per_second;
+        let message = format!(
+            "tenant {tenant} may make {} requests a second",
+            self.per_second
+        );
+        Err(Refusal {
+            retry_after: Some(Duration::from_secs_f64(wait)),
+            ..Refusal::new(RefusalKind::TooMany, message)
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+
+    #[test]
+    fn a_tenant_has_its_rate_and_others_have_theirs() {
+        let rate = Rate::new(NonZeroU32::new(2).unwrap());
+        let (acme, other) = (TenantId::new("acme").unwrap(), TenantId::new("b").unwrap());
+        let start = Instant::now();
+        assert!(rate.charge_at(&acme, start).is_ok());
+        assert!(rate.charge_at(&acme, start).is_ok());
+        let refusal = rate.charge_at(&acme, start).unwrap_err();
+        assert_eq!(refusal.retry_after, Some(Duration::from_millis(500)));
+        assert!(rate.charge_at(&other, start).is_ok());
+
+        let later = start + Duration::from_millis(500);
+        assert!(rate.charge_at(&acme, later).is_ok());
+        assert!(rate.charge_at(&acme, later).is_err());
+        let much_later = start + Duration::from_secs(3_600);
+        assert!(rate.charge_at(&acme, much_later).is_ok());
+        assert!(rate.charge_at(&acme, much_later).is_ok());
+        assert!(
+            rate.charge_at(&acme, much_later).is_err(),
+            "no more is saved up"
+        );
+    }
+}

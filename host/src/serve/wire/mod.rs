@@ -1,0 +1,47 @@
+//! Protobuf as it lies in a buffer. A request is checked and cut without making structures of
+//! its spans: decoding and encoding them again would cost more than everything else.
+
+mod check;
+mod fields;
+mod json;
+mod request;
+mod schema;
+#[cfg(test)]
+mod tests;
+
+use check::check;
+pub(super) use fields::{Field, Value, fields, put_bytes};
+pub(super) use json::from_json;
+pub(super) use request::{Refused, attribute_text, cut};
+
+/// Why bytes are not the message they should be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub(super) enum Fault {
+    /// The bytes end in the middle of a field.
+    #[error("the message ends too early")]
+    Truncated,
+    /// A number of more than 64 bits.
+    #[error("a number has too many bits")]
+    Varint,
+    /// No field has this tag.
+    #[error("a field has a tag that protobuf does not know")]
+    Tag,
+    /// A known field holds something of another type.
+    #[error("`{0}` has the wrong type")]
+    Type(&'static str),
+    /// A text that is no UTF-8.
+    #[error("`{0}` is not UTF-8")]
+    Utf8(&'static str),
+    /// An id of another length, or of zeros alone.
+    #[error("`{0}` is no id")]
+    Id(&'static str),
+    /// A field that has to be there.
+    #[error("`{0}` is missing")]
+    Missing(&'static str),
+    /// A field that may be there once.
+    #[error("`{0}` is there twice")]
+    Twice(&'static str),
+    /// Values in values in values.
+    #[error("values lie too deep in each other")]
+    Depth,
+}

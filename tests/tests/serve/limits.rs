@@ -1,0 +1,155 @@
+//! What is too much.
+
+use std::io::Write;
+use std::time::Duration;
+
+use anyhow::{Result, ensure};
+use prost::Message;
+use roost_tests::eventually;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tonic::Code;
+
+use crate::backend::{Backend, Mood};
+use crate::client::{PROTOBUF, group, grpc, post, request, send, shop, spans};
+
+#[tokio::test]
+async fn a_body_that_is_too_large_is_refused_before_and_after_it_is_decompressed() -> Result<()> {
+    let backend = Backend::start(Mood::Willing).await?;
+    let gateway = backend.gateway("serve.max_body_bytes = 100000").await?;
+    let answer = post(&gateway, PROTOBUF, vec![0; 100_001]).send().await?;
+    assert_eq!(answer.status(), 413);
+    // A gigabyte of zeros in a megabyte, and in some dozen bytes of it.
+    let zeros = vec![0_u8; 1 << 20];
+    let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::best());
+    let mut zstd = zstd::stream::write::Encoder::new(Vec::new(), 1)?;
+    for _ in 0..64 {
+        gzip.write_all(&zeros)?;
+        zstd.write_all(&zeros)?;
+    }
+    for (encoding, bomb) in [("gzip", gzip.finish()?), ("zstd", zstd.finish()?)] {
+        assert!(bomb.len() < 100_000, "it is a bomb");
+        let sent = post(&gateway, PROTOBUF, bomb).header("content-encoding", encoding);
+        assert_eq!(sent.send().await?.status(), 413, "{encoding}");
+    }
+    let status = grpc(&gateway).await?.export(shop(spans(5_000))).await;
+    assert_eq!(status.unwrap_err().code(), Code::ResourceExhausted);
+    assert_eq!(send(&gateway, &[], &shop(spans(1))).await?.status(), 200);
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_full_queue_is_told_with_when_to_try_again_and_takes_spans_later() -> Result<()> {
+    let backend = Backend::start(Mood::Silent).await?;
+    let gateway = backend
+        .gateway(
+            "telemetry.batch_config.max_queue_size = 20\n\
+             telemetry.batch_config.max_export_batch_size = 5\n",
+        )
+        .await?;
+    let mut taken = 0;
+    let refusal = loop {
+        let answer = send(&gateway, &[], &shop(spans(5))).await?;
+        if answer.status() != 200 {
+            break answer;
+        }
+        taken += 5;
+        ensure!(taken <= 20, "a queue of 20 took {taken}");
+    };
+    assert!(taken > 0);
+    assert_eq!(refusal.status(), 503);
+    let wait: u64 = refusal.headers()["retry-after"].to_str()?.parse()?;
+    assert!((1..=60).contains(&wait), "{wait}");
+    let status = grpc(&gateway)
+        .await?
+        .export(shop(spans(5)))
+        .await
+        .unwrap_err();
+    assert_eq!(status.code(), Code::Unavailable);
+    // google.rpc.Status { details: [RetryInfo] }
+    let details = String::from_utf8_lossy(status.details()).into_owned();
+    assert!(details.contains("google.rpc.RetryInfo"), "{details:?}");
+
+    backend.become_(Mood::Willing);
+    eventually("there is room again", Duration::from_secs(60), async || {
+        let answer = send(&gateway, &[], &shop(spans(1))).await?;
+        ensure!(answer.status() == 200, "{}", answer.status());
+        Ok(())
+    })
+    .await?;
+    backend.wait_for(taken + 1).await?;
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_tenant_that_asks_too_often_is_told_to_wait_and_others_are_not() -> Result<()> {
+    let backend = Backend::start(Mood::Willing).await?;
+    let gateway = backend.gateway("serve.requests_per_second = 2").await?;
+    let acme = [("x-roost-tenant", "acme")];
+    let mut refused = None;
+    for _ in 0..50 {
+        let answer = send(&gateway, &acme, &shop(spans(1))).await?;
+        if answer.status() == 429 {
+            refused = Some(answer);
+            break;
+        }
+    }
+    let refused = refused.expect("fifty requests at once are more than two a second");
+    assert_eq!(refused.headers()["retry-after"], "1");
+    let globex = request(vec![group(&[("tenant.id", "globex")], spans(1))]);
+    assert_eq!(send(&gateway, &[], &globex).await?.status(), 200);
+    Ok(())
+}
+
+#[tokio::test]
+async fn who_connects_and_says_nothing_is_hung_up_on() -> Result<()> {
+    let backend = Backend::start(Mood::Willing).await?;
+    let gateway = backend
+        .gateway("serve.header_timeout_millis = 300\nserve.request_timeout_millis = 300")
+        .await?;
+    let half_a_head = b"POST /v1/traces HTTP/1.1\r\nhost: x\r\n".as_slice();
+    for said in [b"".as_slice(), b"PRI * HT", half_a_head] {
+        let mut stream = TcpStream::connect(gateway.http()).await?;
+        stream.write_all(said).await?;
+        let mut answer = Vec::new();
+        let end = tokio::time::timeout(Duration::from_secs(30), stream.read_to_end(&mut answer));
+        let _ = end.await?;
+    }
+    let mut stream = TcpStream::connect(gateway.http()).await?;
+    stream.write_all(half_a_head).await?;
+    stream
+        .write_all(b"content-type: application/x-protobuf\r\ncontent-length: 10\r\n\r\nab")
+        .await?;
+    let mut answer = vec![0; 12];
+    let read = stream.read_exact(&mut answer);
+    tokio::time::timeout(Duration::from_secs(30), read).await??;
+    assert_eq!(answer, b"HTTP/1.1 408");
+    Ok(())
+}
+
+#[tokio::test]
+async fn more_connections_than_allowed_wait_until_others_go() -> Result<()> {
+    let backend = Backend::start(Mood::Willing).await?;
+    let gateway = backend.gateway("serve.max_connections = 2").await?;
+    let held = [
+        TcpStream::connect(gateway.http()).await?,
+        TcpStream::connect(gateway.grpc()).await?,
+    ];
+    // Both have to be accepted before a third comes.
+    eventually("both are in", Duration::from_secs(30), async || {
+        let metrics = reqwest::Client::builder().no_proxy().build()?;
+        let url = format!("http://{}/metrics", gateway.admin());
+        let text = metrics.get(url).send().await?.text().await?;
+        // The one that asks is on the admin port and counted too.
+        ensure!(text.contains("roost_gateway_connections 3"), "{text}");
+        Ok(())
+    })
+    .await?;
+    let body = shop(spans(1)).encode_to_vec();
+    let waiting = tokio::spawn(post(&gateway, PROTOBUF, body).send());
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    assert!(!waiting.is_finished());
+    drop(held);
+    assert_eq!(waiting.await??.status(), 200);
+    Ok(())
+}

@@ -1,0 +1,100 @@
+//! Stopping with work under way, and what an acknowledgement is worth.
+
+use std::time::Duration;
+
+use anyhow::Result;
+use roost_tests::eventually;
+
+use crate::backend::{Backend, Mood};
+use crate::client::{send, shop, spans};
+
+/// Nothing leaves by itself: only a flush sends.
+const HOARDING: &str = "telemetry.batch_config.schedule_delay_millis = 3600000\n";
+
+#[tokio::test]
+async fn what_waits_when_it_is_told_to_stop_is_delivered() -> Result<()> {
+    let backend = Backend::start(Mood::Willing).await?;
+    let gateway = backend.gateway(HOARDING).await?;
+    assert_eq!(send(&gateway, &[], &shop(spans(7))).await?.status(), 200);
+    assert_eq!(backend.spans().len(), 0, "they wait");
+    let stopped = gateway.stop().await?;
+    assert_eq!(backend.spans().len(), 7);
+    assert_eq!(stopped.code, 0, "{stopped:?}");
+    assert_eq!(stopped.report["spans"]["delivered"], 7);
+    assert_eq!(stopped.report["requests_cut"], 0);
+    Ok(())
+}
+
+#[tokio::test]
+async fn what_cannot_be_delivered_in_time_is_told_by_the_exit_code() -> Result<()> {
+    let backend = Backend::start(Mood::Silent).await?;
+    let settings = format!("{HOARDING}serve.shutdown_timeout_seconds = 2");
+    let gateway = backend.gateway(&settings).await?;
+    assert_eq!(send(&gateway, &[], &shop(spans(3))).await?.status(), 200);
+    let stopped = gateway.stop().await?;
+    assert_eq!(stopped.code, 1, "{stopped:?}");
+    assert_eq!(stopped.report["spans"]["dropped"], 3);
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_durable_request_under_way_is_answered_before_the_end() -> Result<()> {
+    let backend = Backend::start(Mood::Willing).await?;
+    let settings =
+        format!("{HOARDING}serve.acknowledge = \"durable\"\nserve.request_timeout_millis = 60000");
+    let gateway = backend.gateway(&settings).await?;
+    let sent = shop(spans(4));
+    let sending = send(&gateway, &[], &sent);
+    let stopping = async {
+        let client = reqwest::Client::builder().no_proxy().build()?;
+        let url = format!("http://{}/metrics", gateway.admin());
+        eventually(
+            "the spans are in the pipeline",
+            Duration::from_secs(30),
+            async || {
+                let text = client.get(&url).send().await?.text().await?;
+                anyhow::ensure!(
+                    text.contains("roost_spans_queued{project=\"cogniverse-default-shop\"} 4"),
+                    "{text}"
+                );
+                Ok(())
+            },
+        )
+        .await?;
+        gateway.terminate().await
+    };
+    let (answer, stopping) = tokio::join!(sending, stopping);
+    stopping?;
+    assert_eq!(answer?.status(), 200);
+    assert_eq!(backend.spans().len(), 4);
+    let stopped = gateway.stopped().await?;
+    assert_eq!(stopped.code, 0, "{stopped:?}");
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_durable_acknowledgement_is_only_given_for_what_the_backend_has() -> Result<()> {
+    let backend = Backend::start(Mood::Status(503)).await?;
+    let gateway = backend
+        .gateway("serve.acknowledge = \"durable\"\nserve.request_timeout_millis = 500")
+        .await?;
+    let answer = send(&gateway, &[], &shop(spans(2))).await?;
+    assert_eq!(answer.status(), 503);
+    assert!(answer.headers().contains_key("retry-after"));
+
+    backend.become_(Mood::Status(403));
+    let gateway = backend.gateway("serve.acknowledge = \"durable\"").await?;
+    let answer = send(&gateway, &[], &shop(spans(2))).await?;
+    assert_eq!(answer.status(), 200, "sending them again would not help");
+    let body = answer.bytes().await?;
+    assert!(String::from_utf8_lossy(&body).contains("the backend rejected them"));
+
+    backend.become_(Mood::Willing);
+    let answer = send(&gateway, &[], &shop(spans(2))).await?;
+    assert_eq!(
+        (answer.status().as_u16(), answer.bytes().await?.len()),
+        (200, 0)
+    );
+    assert_eq!(backend.spans().len(), 2);
+    Ok(())
+}
