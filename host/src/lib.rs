@@ -70,6 +70,9 @@ mod pages {
     mod experiments {}
     #[doc = include_str!("../../docs/hot-reload.md")]
     mod hot_reload {}
+    #[cfg(feature = "query")]
+    #[doc = include_str!("../../docs/query.md")]
+    mod query {}
     #[doc = include_str!("../../README.md")]
     mod readme {}
 }

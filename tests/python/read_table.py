@@ -18,11 +18,11 @@ if arguments["format"] == "parquet":
     assert len(table.to_pandas()) == table.num_rows
     rows = table.to_pylist()
 elif arguments["format"] == "csv":
-    frame = pandas.read_csv(path, keep_default_na=False)
+    frame = pandas.read_csv(path, keep_default_na=False, float_precision="round_trip")
     types = {name: str(kind) for name, kind in frame.dtypes.items()}
-    rows = json.loads(frame.to_json(orient="records"))
+    rows = frame.astype(object).where(frame.notna(), None).to_dict(orient="records")
 else:
-    frame = pandas.read_json(path, lines=True, dtype=False, convert_dates=False)
+    frame = pandas.read_json(path, lines=True, dtype=False, convert_dates=False, precise_float=True)
     types = {name: str(kind) for name, kind in frame.dtypes.items()}
-    rows = json.loads(frame.to_json(orient="records"))
+    rows = frame.astype(object).where(frame.notna(), None).to_dict(orient="records")
 json.dump({"types": types, "rows": rows}, sys.stdout, default=str)

@@ -31,6 +31,7 @@ const TRACE_ID: [&str; 2] = ["context.trace_id", "trace_id"];
 /// [`FrameError::TooLong`] for more than 2 GiB of text in a column.
 pub fn annotation_frame(annotations: &[Annotation]) -> Result<RecordBatch, FrameError> {
     type Read = for<'a> fn(&'a Annotation) -> Option<&'a str>;
+    type ReadTime = fn(&Annotation) -> Option<u64>;
     let texts: [(&str, Read); 11] = [
         ("id", |annotation| Some(&annotation.id)),
         ("target", |annotation| {
@@ -80,7 +81,7 @@ pub fn annotation_frame(annotations: &[Annotation]) -> Result<RecordBatch, Frame
     fields.push(Field::new("score", DataType::Float64, true));
     let scores = annotations.iter().map(|annotation| annotation.score);
     arrays.push(Arc::new(Float64Array::from_iter(scores)));
-    let times: [(&str, fn(&Annotation) -> Option<u64>); 2] = [
+    let times: [(&str, ReadTime); 2] = [
         ("created_at", |annotation| annotation.created_at),
         ("updated_at", |annotation| annotation.updated_at),
     ];

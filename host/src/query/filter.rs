@@ -19,9 +19,10 @@ use datafusion::sql::sqlparser::ast::ExprWithAlias;
 
 use super::array;
 use super::error::{FilterError, SyntaxError};
+use super::functions::REFUSED;
 use super::parse;
 use super::pushdown;
-use super::rewrite::{REFUSED, Rewriter, refused};
+use super::rewrite::{Rewriter, refused};
 use super::schema::Column;
 use crate::contract::{AttributeValue, Condition, Field, Predicate, Projection, Span, TimeWindow};
 use crate::provider::{SpanFilter, SpanQuery};

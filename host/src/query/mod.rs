@@ -21,6 +21,7 @@ mod evaluations;
 mod files;
 mod filter;
 mod frame;
+mod functions;
 mod ipc;
 mod names;
 mod parse;

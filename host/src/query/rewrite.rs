@@ -16,6 +16,7 @@ use datafusion::sql::sqlparser::ast::{
 };
 
 use super::error::SyntaxError;
+use super::functions;
 use super::names::{self, Name, Part};
 use super::parse;
 use super::schema::{Column, ValueType};
@@ -23,139 +24,6 @@ use super::statement::Scope;
 
 /// How deep expressions are walked; chains of AND, OR and arithmetic count once.
 const MAX_DEPTH: usize = 64;
-
-/// Functions whose answers can be larger than anything they are given.
-pub(super) const REFUSED: [&str; 11] = [
-    "repeat",
-    "lpad",
-    "rpad",
-    "space",
-    "range",
-    "generate_series",
-    "gen_series",
-    "array_repeat",
-    "list_repeat",
-    "array_resize",
-    "list_resize",
-];
-
-const OF_NUMBERS: [&str; 46] = [
-    "abs",
-    "acos",
-    "acosh",
-    "approx_median",
-    "approx_percentile_cont",
-    "approx_percentile_cont_with_weight",
-    "asin",
-    "asinh",
-    "atan",
-    "atan2",
-    "atanh",
-    "avg",
-    "cbrt",
-    "ceil",
-    "corr",
-    "cos",
-    "cosh",
-    "covar",
-    "covar_pop",
-    "covar_samp",
-    "degrees",
-    "exp",
-    "floor",
-    "isnan",
-    "iszero",
-    "ln",
-    "log",
-    "log10",
-    "log2",
-    "max",
-    "mean",
-    "median",
-    "min",
-    "nanvl",
-    "percentile_cont",
-    "pow",
-    "power",
-    "quantile_cont",
-    "radians",
-    "round",
-    "sign",
-    "signum",
-    "sin",
-    "sqrt",
-    "sum",
-    "trunc",
-];
-
-const OF_NUMBERS_TOO: [&str; 13] = [
-    "stddev",
-    "stddev_pop",
-    "stddev_samp",
-    "tan",
-    "tanh",
-    "var",
-    "var_pop",
-    "var_population",
-    "var_samp",
-    "var_sample",
-    "variance",
-    "regr_slope",
-    "cot",
-];
-
-const OF_TEXT: [&str; 32] = [
-    "ascii",
-    "bit_length",
-    "btrim",
-    "char_length",
-    "character_length",
-    "contains",
-    "ends_with",
-    "initcap",
-    "left",
-    "length",
-    "levenshtein",
-    "lower",
-    "ltrim",
-    "octet_length",
-    "position",
-    "regexp_count",
-    "regexp_instr",
-    "regexp_like",
-    "regexp_match",
-    "regexp_replace",
-    "replace",
-    "reverse",
-    "right",
-    "rtrim",
-    "split_part",
-    "starts_with",
-    "strpos",
-    "substr",
-    "substring",
-    "translate",
-    "trim",
-    "upper",
-];
-
-/// Functions of text that answer a number.
-const COUNTS_TEXT: [&str; 11] = [
-    "ascii",
-    "bit_length",
-    "char_length",
-    "character_length",
-    "length",
-    "levenshtein",
-    "octet_length",
-    "position",
-    "regexp_count",
-    "regexp_instr",
-    "strpos",
-];
-
-/// Functions that answer one of their arguments.
-const CHOOSES: [&str; 6] = ["coalesce", "nvl", "ifnull", "nullif", "greatest", "least"];
 
 /// Rewrites names, and remembers the columns they became.
 #[derive(Debug, Default)]
@@ -436,19 +304,19 @@ impl Rewriter {
         want: Option<ValueType>,
     ) -> Result<(), SyntaxError> {
         let name = function.name.to_string().to_ascii_lowercase();
-        if REFUSED.contains(&name.as_str()) {
+        if functions::REFUSED.contains(&name.as_str()) {
             return Err(refused(&format!("the function {name}")));
         }
-        let mut inside = if is_of_numbers(&name) {
+        let mut inside = if functions::is_of_numbers(&name) {
             Some(ValueType::Number)
-        } else if OF_TEXT.contains(&name.as_str()) {
+        } else if functions::OF_TEXT.contains(&name.as_str()) {
             Some(ValueType::Text)
         } else if name == "bool_and" || name == "bool_or" {
             Some(ValueType::Boolean)
         } else {
             None
         };
-        if CHOOSES.contains(&name.as_str()) {
+        if functions::CHOOSES.contains(&name.as_str()) {
             inside = want.or_else(|| self.common(&arguments(&function.args)));
         }
         match &mut function.args {
@@ -580,11 +448,14 @@ impl Rewriter {
             Expr::Function(function) => {
                 let name = function.name.to_string().to_ascii_lowercase();
                 let name = name.as_str();
-                if is_of_numbers(name) || COUNTS_TEXT.contains(&name) || name == "count" {
+                if functions::is_of_numbers(name)
+                    || functions::COUNTS_TEXT.contains(&name)
+                    || name == "count"
+                {
                     Some(ValueType::Number)
-                } else if CHOOSES.contains(&name) {
+                } else if functions::CHOOSES.contains(&name) {
                     arguments(&function.args).into_iter().find_map(told)
-                } else if OF_TEXT.contains(&name) || name.starts_with("concat") {
+                } else if functions::OF_TEXT.contains(&name) || name.starts_with("concat") {
                     Some(ValueType::Text)
                 } else {
                     None
@@ -612,10 +483,6 @@ impl Rewriter {
             Name::Attribute(_) => None,
         }
     }
-}
-
-fn is_of_numbers(name: &str) -> bool {
-    OF_NUMBERS.contains(&name) || OF_NUMBERS_TOO.contains(&name)
 }
 
 /// The parts of a name, and where it stands; `None` for what is no name.

@@ -18,8 +18,9 @@ use tokio::time::{Instant, timeout_at};
 
 use super::error::{QueryError, SyntaxError};
 use super::filter::reason;
+use super::functions::REFUSED;
 use super::parse;
-use super::rewrite::{REFUSED, Rewriter};
+use super::rewrite::Rewriter;
 use super::statement::TABLE;
 use super::table::SpanTable;
 use crate::contract::{ProviderError, TimeWindow};

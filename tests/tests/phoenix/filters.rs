@@ -142,21 +142,21 @@ async fn a_filter_means_what_datafusion_says_of_a_frame() -> Result<()> {
                 value,
             })
         };
-        if place % 5 != 0 {
+        if !place.is_multiple_of(5) {
             add(
                 "word",
                 AttributeValue::Text(grammar::WORDS[place % 7].to_owned()),
             );
         }
-        if place % 3 != 0 {
+        if !place.is_multiple_of(3) {
             add(
                 "whole",
                 AttributeValue::Integer(i64::try_from(place).unwrap() - 20),
             );
             add("real", AttributeValue::Number(grammar::REALS[place % 6]));
         }
-        if place % 4 != 0 {
-            add("flag", AttributeValue::Boolean(place % 2 == 0));
+        if !place.is_multiple_of(4) {
+            add("flag", AttributeValue::Boolean(place.is_multiple_of(2)));
         }
         if place == 0 {
             // So that the frame has the column.
@@ -166,9 +166,14 @@ async fn a_filter_means_what_datafusion_says_of_a_frame() -> Result<()> {
         Span {
             trace_id: "0af7651916cd43dd8448eb211c80319c".to_owned(),
             span_id: format!("{place:016x}"),
-            parent_id: (place % 6 == 0).then(|| "a".to_owned()),
+            parent_id: place.is_multiple_of(6).then(|| "a".to_owned()),
             name: grammar::WORDS[place % 7].to_owned(),
-            kind: if place % 2 == 0 { "LLM" } else { "TOOL" }.to_owned(),
+            kind: if place.is_multiple_of(2) {
+                "LLM"
+            } else {
+                "TOOL"
+            }
+            .to_owned(),
             status: [
                 roost::contract::StatusCode::Unset,
                 roost::contract::StatusCode::Ok,

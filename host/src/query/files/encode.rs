@@ -20,8 +20,8 @@ pub(super) struct Encoder {
 
 enum Kind {
     Parquet(Box<ArrowWriter<Output>>),
-    Csv(arrow::csv::Writer<Output>),
-    JsonLines(arrow::json::LineDelimitedWriter<Output>),
+    Csv(Box<arrow::csv::Writer<Output>>),
+    JsonLines(Box<arrow::json::LineDelimitedWriter<Output>>),
 }
 
 impl Encoder {
@@ -42,8 +42,10 @@ impl Encoder {
                 let writer = writer.map_err(|why| FileError::content(&file, why))?;
                 Kind::Parquet(Box::new(writer))
             }
-            Format::Csv => Kind::Csv(arrow::csv::Writer::new(output)),
-            Format::JsonLines => Kind::JsonLines(arrow::json::LineDelimitedWriter::new(output)),
+            Format::Csv => Kind::Csv(Box::new(arrow::csv::Writer::new(output))),
+            Format::JsonLines => {
+                Kind::JsonLines(Box::new(arrow::json::LineDelimitedWriter::new(output)))
+            }
         };
         let mut encoder = Self { file, kind };
         // A CSV file of no rows has names as well.
