@@ -20,7 +20,7 @@ use super::{record, text};
 #[derive(Debug, Subcommand)]
 pub(super) enum DatasetsCommand {
     /// Make a dataset of the records of a file, or of spans
-    Create(create::CreateArgs),
+    Create(Box<create::CreateArgs>),
     /// Add the records of a file, which makes a new version
     Append(append::AppendArgs),
     /// Show the records of a dataset
@@ -35,7 +35,7 @@ pub(super) enum DatasetsCommand {
 
 pub(super) async fn run(context: &Context, command: DatasetsCommand) -> anyhow::Result<Exit> {
     match command {
-        DatasetsCommand::Create(args) => create::run(context, args).await,
+        DatasetsCommand::Create(args) => create::run(context, *args).await,
         DatasetsCommand::Append(args) => append::run(context, args).await,
         DatasetsCommand::Get(args) => get::run(context, args).await,
         DatasetsCommand::List(args) => list::run(context, &args).await,

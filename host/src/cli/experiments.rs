@@ -19,7 +19,7 @@ pub(super) enum ExperimentsCommand {
     /// Begin an experiment, over a dataset or without one
     Create(create::CreateArgs),
     /// Write runs, metrics and evaluations
-    Log(log::LogArgs),
+    Log(Box<log::LogArgs>),
     /// List the experiments of a project, newest first
     List(list::ListArgs),
     /// Show an experiment with its runs
@@ -35,7 +35,7 @@ pub(super) enum ExperimentsCommand {
 pub(super) async fn run(context: &Context, command: ExperimentsCommand) -> anyhow::Result<Exit> {
     match command {
         ExperimentsCommand::Create(args) => create::run(context, args).await,
-        ExperimentsCommand::Log(args) => log::run(context, args).await,
+        ExperimentsCommand::Log(args) => log::run(context, *args).await,
         ExperimentsCommand::List(args) => list::run(context, &args).await,
         ExperimentsCommand::Show(args) => show::run(context, &args).await,
         ExperimentsCommand::Compare(args) => compare::run(context, &args).await,

@@ -51,7 +51,7 @@ pub(super) fn push(condition: &Expr) -> Option<Pushed> {
             op: Operator::Or,
             right,
         }) => either(left, right),
-        Expr::BinaryExpr(BinaryExpr { left, op, right }) => match (&**left, &**right) {
+        Expr::BinaryExpr(BinaryExpr { left, op, right }) => match (uncast(left), uncast(right)) {
             (Expr::Column(name), Expr::Literal(value, _)) => compare(name, *op, value),
             (Expr::Literal(value, _), Expr::Column(name)) => compare(name, op.swap()?, value),
             _ => None,
@@ -70,6 +70,22 @@ pub(super) fn push(condition: &Expr) -> Option<Pushed> {
         }
         Expr::Like(like) => contains(like),
         _ => None,
+    }
+}
+
+/// A cast of a column to the type that it has is the column.
+fn uncast(expr: &Expr) -> &Expr {
+    let Expr::Cast(cast) = expr else {
+        return expr;
+    };
+    match &*cast.expr {
+        Expr::Column(name)
+            if Column::parse(&name.name)
+                .is_some_and(|column| column.data_type() == *cast.field.data_type()) =>
+        {
+            &cast.expr
+        }
+        _ => expr,
     }
 }
 
