@@ -111,6 +111,14 @@ impl Gateway {
         std::fs::read_to_string(self.folder.path().join("log")).unwrap_or_default()
     }
 
+    /// End it at once, in the middle of whatever it does.
+    ///
+    /// # Errors
+    /// When it does not go.
+    pub async fn kill(mut self) -> Result<()> {
+        Ok(self.process.kill().await?)
+    }
+
     /// Tell it to stop, as a service manager does, and go on.
     ///
     /// # Errors

@@ -118,7 +118,7 @@ async fn what_was_acknowledged_with_a_spool_is_sent_after_a_kill() -> Result<()>
         acknowledged.extend(ids);
     }
     // SIGKILL: nothing can be written any more.
-    drop(gateway);
+    gateway.kill().await?;
     assert_eq!(backend.spans().len(), 0);
 
     backend.become_(Mood::Willing);
