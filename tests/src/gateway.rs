@@ -74,10 +74,9 @@ impl Gateway {
             .with_context(|| format!("it did not say where it listens: {}", said()))??;
         let line = line.with_context(|| format!("it ended: {}", said()))?;
         let event: Value = serde_json::from_str(&line)?;
-        ensure!(event["event"] == "listening", "{event}");
-        let address = |name: &str| {
-            Ok::<_, anyhow::Error>(event[name].as_str().context("no address")?.to_owned())
-        };
+        let field = |name: &str| event.get(name).and_then(Value::as_str);
+        ensure!(field("event") == Some("listening"), "{event}");
+        let address = |name: &str| field(name).map(str::to_owned).context("no address");
         Ok(Self {
             grpc: address("grpc")?,
             http: address("http")?,
@@ -110,6 +109,14 @@ impl Gateway {
     #[must_use]
     pub fn log(&self) -> String {
         std::fs::read_to_string(self.folder.path().join("log")).unwrap_or_default()
+    }
+
+    /// End it at once, in the middle of whatever it does.
+    ///
+    /// # Errors
+    /// When it does not go.
+    pub async fn kill(mut self) -> Result<()> {
+        Ok(self.process.kill().await?)
     }
 
     /// Tell it to stop, as a service manager does, and go on.

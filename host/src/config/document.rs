@@ -196,6 +196,9 @@ fn explain(
     let wanted = message.rsplit_once("expected ").filter(|_| is_serdes);
     let advice = match wanted {
         Some((_, wanted)) => format!("must be {}", plain(wanted)),
+        None if message == "invalid socket address syntax" => {
+            "must be an IP address and a port, such as `127.0.0.1:4317`".to_owned()
+        }
         None => message.to_owned(),
     };
     (value, advice)
@@ -211,6 +214,7 @@ fn plain(wanted: &str) -> &str {
     match wanted {
         "u32" | "u64" | "usize" => "a whole number, 0 or more",
         "f64" => "a number",
+        "a nonzero u32" => "a whole number, 1 or more",
         "a boolean" => "`true` or `false`",
         "a string" | "path string" => "a text in quotes",
         "a sequence" => "a list",

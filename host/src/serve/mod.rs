@@ -6,7 +6,7 @@
 //!             (path)  (frame, answer)         (decompress, cut, tenant, redact)
 //! ```
 //!
-//! Spans are cut out of a request's bytes and never made into structures ([`wire`]): checked,
+//! Spans are cut out of a request's bytes and never made into structures (`wire`): checked,
 //! told apart by tenant, redacted, and handed on as they are. What cannot be taken now is the
 //! sender's still, and it is told so; what is malformed loses itself alone.
 

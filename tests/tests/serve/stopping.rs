@@ -98,3 +98,34 @@ async fn a_durable_acknowledgement_is_only_given_for_what_the_backend_has() -> R
     assert_eq!(backend.spans().len(), 2);
     Ok(())
 }
+
+#[tokio::test]
+async fn what_was_acknowledged_with_a_spool_is_sent_after_a_kill() -> Result<()> {
+    let backend = Backend::start(Mood::Status(503)).await?;
+    let spool = tempfile::tempdir()?;
+    let settings = format!(
+        "telemetry.batch_config.on_queue_full = \"spool\"\n\
+         telemetry.batch_config.export_timeout_millis = 300\n\
+         telemetry.spool.folder = \"{}\"\n",
+        spool.path().display()
+    );
+    let gateway = backend.gateway(&settings).await?;
+    let mut acknowledged = Vec::new();
+    for _ in 0..5 {
+        let sent = spans(3);
+        let ids: Vec<_> = sent.iter().map(|span| span.span_id.clone()).collect();
+        assert_eq!(send(&gateway, &[], &shop(sent)).await?.status(), 200);
+        acknowledged.extend(ids);
+    }
+    // SIGKILL: nothing can be written any more.
+    gateway.kill().await?;
+    assert_eq!(backend.spans().len(), 0);
+
+    backend.become_(Mood::Willing);
+    let _gateway = backend.gateway(&settings).await?;
+    let seen = backend.wait_for(acknowledged.len()).await?;
+    for id in acknowledged {
+        assert!(seen.iter().any(|(_, span)| span.span_id == id));
+    }
+    Ok(())
+}

@@ -5,7 +5,7 @@ use std::fmt;
 use std::sync::{Mutex, PoisonError};
 
 use prometheus_client::collector::Collector;
-use prometheus_client::encoding::{DescriptorEncoder, EncodeLabelSet, EncodeMetric};
+use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric};
 use prometheus_client::metrics::MetricType;
 use prometheus_client::metrics::counter::ConstCounter;
 use prometheus_client::metrics::gauge::ConstGauge;
@@ -51,16 +51,8 @@ impl PipelineNumbers {
     }
 }
 
-#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct ProjectLabels<'a> {
-    project: &'a str,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct DropLabels<'a> {
-    project: &'a str,
-    reason: &'static str,
-}
+/// The name of a number, what it says, and which it is.
+type Number = (&'static str, &'static str, fn(&SpanStats) -> u64);
 
 impl Collector for PipelineNumbers {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), fmt::Error> {
@@ -68,7 +60,7 @@ impl Collector for PipelineNumbers {
         let sum =
             |stats: &[SpanStats], of: fn(&SpanStats) -> u64| stats.iter().map(of).sum::<u64>();
 
-        let counters: [(&str, &str, fn(&SpanStats) -> u64); 2] = [
+        let counters: [Number; 2] = [
             (
                 "spans_created",
                 "Spans that the pipeline was given",
@@ -82,7 +74,7 @@ impl Collector for PipelineNumbers {
             let mut family = encoder.encode_descriptor(name, help, None, MetricType::Counter)?;
             for (project, stats) in &projects {
                 let counter = ConstCounter::new(sum(stats, of));
-                counter.encode(family.encode_family(&ProjectLabels { project })?)?;
+                counter.encode(family.encode_family(&[("project", project.as_str())])?)?;
             }
         }
 
@@ -96,15 +88,12 @@ impl Collector for PipelineNumbers {
                     .iter()
                     .filter_map(|stats| stats.dropped.by_reason().get(at).copied());
                 let lost = lost.map(|(_, spans)| spans).sum::<u64>();
-                let labels = DropLabels {
-                    project,
-                    reason: label(reason),
-                };
+                let labels = [("project", project.as_str()), ("reason", label(reason))];
                 ConstCounter::new(lost).encode(family.encode_family(&labels)?)?;
             }
         }
 
-        let gauges: [(&str, &str, fn(&SpanStats) -> u64); 2] = [
+        let gauges: [Number; 2] = [
             (
                 "spans_queued",
                 "Spans that wait, or are in a request that is not answered",
@@ -116,7 +105,7 @@ impl Collector for PipelineNumbers {
             let mut family = encoder.encode_descriptor(name, help, None, MetricType::Gauge)?;
             for (project, stats) in &projects {
                 let gauge = ConstGauge::new(i64::try_from(sum(stats, of)).unwrap_or(i64::MAX));
-                gauge.encode(family.encode_family(&ProjectLabels { project })?)?;
+                gauge.encode(family.encode_family(&[("project", project.as_str())])?)?;
             }
         }
         Ok(())
