@@ -62,6 +62,55 @@ async fn phoenix_down_at_the_start_and_killed_in_the_middle() -> Result<()> {
     Ok(())
 }
 
+/// With a spool nothing is lost: not while Phoenix is away, and not when the service ends before
+/// it is back. Each span is stored once, session and all.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn with_a_spool_nothing_is_lost_over_an_outage_and_a_restart() -> Result<()> {
+    let mut phoenix = Phoenix::start().await?;
+    let spool = phoenix.folder().join("spool");
+    let batch = format!(
+        "export_timeout_millis = 500\non_queue_full = \"spool\"\n[telemetry.spool]\nfolder = {:?}",
+        spool.display().to_string()
+    );
+    let settings = || Settings {
+        batch: &batch,
+        ..Settings::default()
+    };
+    let service = Service::start(&phoenix, settings()).await?;
+    let tenant = unique("acme");
+    let work = |service: &Service, name: &'static str| {
+        let span = service.telemetry.session_span(name, &tenant, "s1");
+        span.in_scope(|_| ());
+    };
+    work(&service, "before");
+    service.delivered().await?;
+    // Phoenix takes spans into its memory; what it has stored is what it keeps.
+    service.spans(&tenant, 1).await?;
+
+    phoenix.kill().await?;
+    work(&service, "away");
+    let report = service.telemetry.force_flush(SHORT).await;
+    assert_eq!((report.spooled, report.dropped, report.left), (1, 0, 0));
+    work(&service, "at the end");
+    let report = service.telemetry.shutdown(SHORT).await;
+    assert_eq!((report.spooled, report.dropped, report.left), (1, 0, 0));
+    drop(service);
+
+    phoenix.restart().await?;
+    let service = Service::start(&phoenix, settings()).await?;
+    let stored = service.spans(&tenant, 3).await?;
+    assert_eq!(names(&stored), ["before", "away", "at the end"]);
+    let sessions = stored.iter().map(|span| {
+        let session = span.attributes.iter().find(|pair| pair.key == "session.id");
+        format!("{:?}", session.map(|pair| &pair.value))
+    });
+    let sessions: std::collections::BTreeSet<_> = sessions.collect();
+    assert_eq!(sessions.len(), 1, "{sessions:?}");
+    let stats = service.telemetry.get_stats().spans;
+    assert_eq!((stats.created, stats.dropped.total()), (2, 0));
+    Ok(())
+}
+
 /// A server that takes connections and never answers.
 #[tokio::test(flavor = "current_thread")]
 async fn flush_and_shutdown_return_in_time_from_a_backend_that_hangs() -> Result<()> {
