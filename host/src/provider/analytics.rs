@@ -104,7 +104,10 @@ impl<'a> AnalyticsStore<'a> {
             }
         }
         // Kept where the backend's own answer would be, so it is found there the next time.
-        let compute = async { self.compute(query).await.map_err(ProviderError::into_kind) };
+        let compute = async {
+            let computed = Box::pin(self.compute(query)).await;
+            computed.map_err(ProviderError::into_kind)
+        };
         provider
             .keep(GET_METRICS, &query.project, query, compute)
             .await

@@ -325,6 +325,8 @@ impl Provider {
     where
         T: Clone + Serialize + Send + Sync + 'static,
     {
+        // A call is a large future, and the cache nests it several times.
+        let ask = Box::pin(ask);
         let outcome = match self.answers.as_ref().filter(|_| !self.uncached) {
             None => ask.await,
             Some(answers) => match self.connection.generation() {
