@@ -14,8 +14,8 @@ pub struct CacheConfig {
     pub enabled: bool,
     /// How long an answer is kept. Seconds, 1 to 86,400; default 5.
     pub ttl_seconds: u64,
-    /// How large all answers together may be, as JSON. Bytes, 1 MiB to 64 GiB; default
-    /// 64 MiB.
+    /// How large all answers together may be with their questions, as JSON. Bytes, 1 MiB to
+    /// 64 GiB; default 64 MiB.
     pub max_bytes: u64,
 }
 

@@ -89,28 +89,25 @@ impl<'a> AnalyticsStore<'a> {
     pub async fn get_metrics(&self, query: &MetricsQuery) -> Result<Vec<DataPoint>, ProviderError> {
         self.check(query)?;
         let provider = self.provider;
-        if provider
+        let aggregates = provider
             .capabilities()?
-            .contains(&Capability::AnalyticsStore)
-        {
-            let answer = provider
-                .read(GET_METRICS, &query.project, query, async |store, guests| {
-                    guests.analytics()?.call_get_metrics(store, query).await
-                })
-                .await;
-            match answer {
-                Err(error) if matches!(error.kind(), Error::Unsupported(_)) => {}
-                answer => return answer.and_then(|points| self.checked(query, points)),
+            .contains(&Capability::AnalyticsStore);
+        let ask = async {
+            if aggregates {
+                let answer = provider
+                    .ask(GET_METRICS, async |store, guests| {
+                        guests.analytics()?.call_get_metrics(store, query).await
+                    })
+                    .await;
+                match answer {
+                    Err(Error::Unsupported(_)) => {}
+                    answer => return answer.and_then(|points| checked(query, points)),
+                }
             }
-        }
-        // Kept where the backend's own answer would be, so it is found there the next time.
-        let compute = async {
             let computed = Box::pin(self.compute(query)).await;
             computed.map_err(ProviderError::into_kind)
         };
-        provider
-            .keep(GET_METRICS, &query.project, query, compute)
-            .await
+        provider.keep(GET_METRICS, &query.project, query, ask).await
     }
 
     /// [`get_metrics`](Self::get_metrics), computed from spans also where the backend
@@ -230,22 +227,18 @@ impl<'a> AnalyticsStore<'a> {
         }
         Ok(())
     }
+}
 
-    /// What the backend answered, if it answers what was asked.
-    fn checked(
-        &self,
-        query: &MetricsQuery,
-        points: Vec<DataPoint>,
-    ) -> Result<Vec<DataPoint>, ProviderError> {
-        let fits = |point: &DataPoint| {
-            query.metrics.contains(&point.metric)
-                && point.group.len() == query.group_by.len()
-                && point.value.is_none_or(f64::is_finite)
-        };
-        if points.iter().all(fits) {
-            return Ok(points);
-        }
-        let why = "it answered a metric or a group that was not asked for".to_owned();
-        Err(self.provider.error(GET_METRICS, Error::Internal(why)))
+/// What the backend answered, if it answers what was asked.
+fn checked(query: &MetricsQuery, points: Vec<DataPoint>) -> Result<Vec<DataPoint>, Error> {
+    let fits = |point: &DataPoint| {
+        query.metrics.contains(&point.metric)
+            && point.group.len() == query.group_by.len()
+            && point.value.is_none_or(f64::is_finite)
+    };
+    if points.iter().all(fits) {
+        return Ok(points);
     }
+    let why = "it answered a metric or a group that was not asked for";
+    Err(Error::Internal(why.to_owned()))
 }

@@ -6,6 +6,7 @@
 //! would anyway. While a backend may still hide what was written to it, nothing is kept.
 
 use std::any::Any;
+use std::fmt::Debug;
 use std::num::NonZeroUsize;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -21,6 +22,11 @@ use crate::contract::Error;
 /// a write to every project that is not remembered, which costs answers and never makes one
 /// wrong.
 const MAX_PROJECTS: NonZeroUsize = NonZeroUsize::MIN.saturating_add(9_999);
+
+/// How long a backend may go on with a write that was given up. Nothing is kept meanwhile.
+const AFTERMATH: Duration = Duration::from_secs(30);
+/// What an entry costs besides its texts, in bytes.
+const ENTRY: u32 = 256;
 
 /// Keeps the answers of backends. A clone is another handle to the same cache.
 ///
@@ -48,7 +54,7 @@ pub struct ReadCacheStats {
     pub misses: u64,
     /// Answers that are kept.
     pub entries: u64,
-    /// How large they are together, as JSON.
+    /// How large they are together with their questions, as JSON.
     pub bytes: u64,
 }
 
@@ -70,13 +76,17 @@ struct Answer {
 }
 
 impl ReadCache {
-    /// A cache for answers of at most `max_bytes` as JSON, each for `ttl`.
+    /// A cache for answers of at most `max_bytes` as JSON with their questions, each for `ttl`.
     #[must_use]
     pub fn new(ttl: Duration, max_bytes: u64) -> Self {
         let answers = Cache::builder()
             .time_to_live(ttl)
             .max_capacity(max_bytes)
-            .weigher(|_, answer: &Answer| answer.bytes)
+            .weigher(|question: &Question, answer: &Answer| {
+                let question = question.arguments.len() + question.project.len();
+                let question = u32::try_from(question).unwrap_or(u32::MAX);
+                answer.bytes.saturating_add(question).saturating_add(ENTRY)
+            })
             .build();
         Self {
             inner: Arc::new(Inner {
@@ -137,7 +147,7 @@ impl Answers {
     pub(super) async fn get<T>(
         &self,
         topic: Topic<'_>,
-        question: impl Serialize,
+        question: impl Debug,
         ask: impl Future<Output = Result<T, Error>>,
     ) -> Result<T, Error>
     where
@@ -145,18 +155,18 @@ impl Answers {
     {
         let inner = &*self.cache.inner;
         let last_write = inner.writes().last(self.space, topic.project);
-        let arguments = serde_json::to_string(&question);
-        let (Ok(arguments), false) = (arguments, last_write.hides(topic.visibility_delay)) else {
+        if last_write.hides(topic.visibility_delay) {
             inner.misses.fetch_add(1, Ordering::Relaxed);
             return ask.await;
-        };
+        }
         let question = Question {
             space: self.space,
             generation: topic.generation,
             project: topic.project.to_owned(),
             last_write: last_write.number,
             operation: topic.operation,
-            arguments,
+            // Not as JSON, which has one word for infinite and for no number.
+            arguments: format!("{question:?}"),
         };
         let ask = async {
             inner.misses.fetch_add(1, Ordering::Relaxed);
@@ -175,12 +185,13 @@ impl Answers {
         answer.ok_or_else(|| Error::Internal("an answer of another type was kept".to_owned()))
     }
 
-    /// Note a write to a project: when the guard goes, whether the write succeeded, failed or
-    /// was given up.
+    /// Note a write to a project when the guard goes. Unless it is told that the write is
+    /// [done](Writing::done), the backend may go on with it for a while.
     pub(super) fn writing(&self, project: &str) -> Writing {
         Writing {
             answers: self.clone(),
             project: project.to_owned(),
+            aftermath: AFTERMATH,
         }
     }
 }
@@ -189,13 +200,21 @@ impl Answers {
 pub(super) struct Writing {
     answers: Answers,
     project: String,
+    aftermath: Duration,
+}
+
+impl Writing {
+    /// The backend is done with it.
+    pub(super) fn done(mut self) {
+        self.aftermath = Duration::ZERO;
+    }
 }
 
 impl Drop for Writing {
     fn drop(&mut self) {
         let Answers { cache, space } = &self.answers;
         let project = std::mem::take(&mut self.project);
-        cache.inner.writes().note(*space, project);
+        cache.inner.writes().note(*space, project, self.aftermath);
     }
 }
 
@@ -209,13 +228,14 @@ impl Inner {
 #[derive(Clone, Copy)]
 struct Write {
     number: u64,
+    /// When the backend was done with it, at the latest.
     at: Option<Instant>,
 }
 
 impl Write {
     /// Whether the backend may still hide it.
     fn hides(&self, delay: Duration) -> bool {
-        self.at.is_some_and(|at| at.elapsed() < delay)
+        self.at.is_some_and(|at| Instant::now() < at + delay)
     }
 }
 
@@ -244,19 +264,19 @@ impl Writes {
         self.last.get(&key).copied().unwrap_or(self.forgotten)
     }
 
-    fn note(&mut self, space: u64, project: String) {
-        let write = self.next();
+    fn note(&mut self, space: u64, project: String, aftermath: Duration) {
+        let write = self.next(aftermath);
         let forgotten = self.last.push((space, project.clone()), write);
         if forgotten.is_some_and(|(key, _)| key != (space, project)) {
-            self.forgotten = self.next();
+            self.forgotten = self.next(AFTERMATH);
         }
     }
 
-    fn next(&mut self) -> Write {
+    fn next(&mut self, aftermath: Duration) -> Write {
         self.count += 1;
         Write {
             number: self.count,
-            at: Some(Instant::now()),
+            at: Some(Instant::now() + aftermath),
         }
     }
 }
@@ -333,7 +353,7 @@ mod tests {
         assert_eq!(one.get(newer, "q", backend.ask()).await.unwrap(), 5);
         let stats = settled(&cache).await;
         assert_eq!((stats.hits, stats.misses, stats.entries), (1, 5, 5));
-        assert_eq!(stats.bytes, 5);
+        assert!(stats.bytes > 5 * u64::from(ENTRY), "{stats:?}");
     }
 
     #[tokio::test]
@@ -348,24 +368,28 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_write_drops_the_answers_of_its_project_alone_also_when_it_is_given_up() {
+    async fn a_write_drops_the_answers_of_its_project_alone() {
         let answers = ReadCache::new(HOUR, 1 << 20).space();
         let backend = Backend::default();
         for project in ["p", "o"] {
             let _ = answers.get(topic(project), "q", backend.ask()).await;
         }
-        drop(answers.writing("p"));
+        answers.writing("p").done();
         let ask = |project| answers.get(topic(project), "q", backend.ask());
         assert_eq!(ask("p").await.unwrap(), 3);
         assert_eq!(ask("p").await.unwrap(), 3);
         assert_eq!(ask("o").await.unwrap(), 2);
+        // One that was given up may still happen.
+        drop(answers.writing("p"));
+        assert_eq!(ask("p").await.unwrap(), 4);
+        assert_eq!(ask("p").await.unwrap(), 5);
     }
 
     #[tokio::test]
     async fn nothing_is_kept_while_the_backend_may_hide_a_write() {
         let answers = ReadCache::new(HOUR, 1 << 20).space();
         let backend = Backend::default();
-        drop(answers.writing("p"));
+        answers.writing("p").done();
         for expected in 1..=3 {
             let slow = Topic {
                 visibility_delay: HOUR,
@@ -391,7 +415,7 @@ mod tests {
 
     #[tokio::test]
     async fn what_does_not_fit_is_not_kept() {
-        let cache = ReadCache::new(HOUR, 100);
+        let cache = ReadCache::new(HOUR, 400);
         let answers = cache.space();
         let large = async || Ok("x".repeat(200));
         for _ in 0..2 {
@@ -402,14 +426,37 @@ mod tests {
         }
     }
 
+    #[tokio::test]
+    async fn questions_are_large_too() {
+        let cache = ReadCache::new(HOUR, 1 << 20);
+        let answers = cache.space();
+        for number in 0..100 {
+            let question = format!("{number}{}", "x".repeat(100_000));
+            let ask = async || Ok(number);
+            answers.get(topic("p"), question, ask()).await.unwrap();
+        }
+        let stats = settled(&cache).await;
+        assert!(stats.entries <= 10, "{stats:?}");
+    }
+
+    #[tokio::test]
+    async fn numbers_that_json_cannot_tell_apart_are_different_questions() {
+        let answers = ReadCache::new(HOUR, 1 << 20).space();
+        let backend = Backend::default();
+        for (question, expected) in [(f64::INFINITY, 1), (f64::NEG_INFINITY, 2), (f64::NAN, 3)] {
+            let answer = answers.get(topic("p"), question, backend.ask()).await;
+            assert_eq!(answer.unwrap(), expected);
+        }
+    }
+
     #[test]
     fn a_project_that_is_forgotten_is_never_taken_for_one_that_was_not_written() {
         let mut writes = Writes::new();
         let before = writes.last(0, "p").number;
-        writes.note(0, "p".to_owned());
+        writes.note(0, "p".to_owned(), Duration::ZERO);
         let after = writes.last(0, "p").number;
         for project in 0..MAX_PROJECTS.get() {
-            writes.note(0, project.to_string());
+            writes.note(0, project.to_string(), Duration::ZERO);
         }
         let forgotten = writes.last(0, "p").number;
         assert_ne!(forgotten, before);

@@ -50,6 +50,7 @@ pub(crate) use {
 };
 
 use std::collections::BTreeSet;
+use std::fmt::Debug;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -304,7 +305,7 @@ impl Provider {
         &self,
         operation: &'static str,
         project: &str,
-        question: impl Serialize,
+        question: impl Debug,
         call: impl AsyncFnOnce(&mut Store<State>, &Guests) -> wasmtime::Result<Result<T, Error>>,
     ) -> Result<T, ProviderError>
     where
@@ -319,7 +320,7 @@ impl Provider {
         &self,
         operation: &'static str,
         project: &str,
-        question: impl Serialize,
+        question: impl Debug,
         ask: impl Future<Output = Result<T, Error>>,
     ) -> Result<T, ProviderError>
     where
@@ -353,13 +354,23 @@ impl Provider {
         project: &str,
         call: impl AsyncFnOnce(&mut Store<State>, &Guests) -> wasmtime::Result<Result<T, Error>>,
     ) -> Result<T, ProviderError> {
-        let _writing = self.writing(project);
-        self.call(operation, call).await
+        let writing = self.writing(project);
+        let outcome = self.ask(operation, call).await;
+        let given_up = matches!(
+            outcome,
+            Err(Error::Timeout(_) | Error::Unavailable(_) | Error::Internal(_))
+        );
+        if let (Some(writing), false) = (writing, given_up) {
+            writing.done();
+        }
+        outcome.map_err(|kind| self.error(operation, kind))
     }
 
     /// Drop what was answered about a project: something was written to it some other way.
     pub(crate) fn written(&self, project: &str) {
-        drop(self.writing(project));
+        if let Some(writing) = self.writing(project) {
+            writing.done();
+        }
     }
 
     /// Drop what was answered about a project when the guard goes.

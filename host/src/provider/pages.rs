@@ -24,6 +24,12 @@ pub struct SpanPages<'a> {
     /// How many spans are still wanted.
     wanted: usize,
     ended: bool,
+    /// Spans that wait for others to be sorted with.
+    held: Vec<Span>,
+    /// Whether a page did not follow the order: the first spans may be on the last page.
+    unordered: bool,
+    /// Whether spans were handed out.
+    begun: bool,
     decode_arrow: Option<DecodeArrow>,
     /// Whether the backend's answers are kept.
     kept: bool,
@@ -38,6 +44,9 @@ impl<'a> SpanPages<'a> {
             query,
             wanted,
             ended: wanted == 0,
+            held: Vec::new(),
+            unordered: false,
+            begun: false,
             decode_arrow: None,
             kept: false,
         })
@@ -67,21 +76,22 @@ impl<'a> SpanPages<'a> {
     /// an order that the backend does not have would need more than 100,000 spans to be
     /// held here.
     pub async fn next(&mut self) -> Result<Option<Vec<Span>>, ProviderError> {
-        let mut held = Vec::new();
         while !self.ended {
             let (found, ordered) = self.fetch().await?;
-            held.extend(found);
+            self.held.extend(found);
+            self.unordered |= !ordered;
             match self.query.order {
-                // Once one page is out of order, the first spans may be on the last page.
-                Some(order) if !ordered => self.hold(&mut held, order)?,
-                _ if held.is_empty() => {}
+                Some(order) if self.unordered => self.hold(order)?,
+                _ if self.held.is_empty() => {}
                 _ => break,
             }
         }
-        held.truncate(self.wanted);
-        self.wanted -= held.len();
+        let mut page = std::mem::take(&mut self.held);
+        page.truncate(self.wanted);
+        self.wanted -= page.len();
         self.ended |= self.wanted == 0;
-        Ok(Some(held).filter(|spans| !spans.is_empty()))
+        self.begun |= !page.is_empty();
+        Ok(Some(page).filter(|spans| !spans.is_empty()))
     }
 
     /// The spans of one page of the backend that fit, and whether they follow the order.
@@ -117,12 +127,16 @@ impl<'a> SpanPages<'a> {
     }
 
     /// Sort what is held, and let go of what cannot be wanted.
-    fn hold(&self, held: &mut Vec<Span>, order: Order) -> Result<(), ProviderError> {
-        if held.len() > self.wanted || self.ended {
-            held.sort_by(|left, right| compare(order, left, right));
-            held.truncate(self.wanted);
+    fn hold(&mut self, order: Order) -> Result<(), ProviderError> {
+        if self.begun {
+            let why = "its pages follow the order no longer".to_owned();
+            return Err(self.provider.error(GET_SPANS, Error::Internal(why)));
         }
-        if held.len() > MAX_ITEMS {
+        if self.held.len() > self.wanted || self.ended {
+            self.held.sort_by(|left, right| compare(order, left, right));
+            self.held.truncate(self.wanted);
+        }
+        if self.held.len() > MAX_ITEMS {
             return Err(self.provider.too_many(GET_SPANS, "spans to sort"));
         }
         Ok(())

@@ -25,12 +25,17 @@ impl<'a> TraceStore<'a> {
     ///
     /// # Errors
     ///
-    /// As [`pages`](Self::pages), and of [`SpanPages::next`].
+    /// As [`pages`](Self::pages), and of [`SpanPages::next`]; and
+    /// [`Error::InvalidArgument`](crate::contract::Error::InvalidArgument) for more than
+    /// 100,000 spans, which are read page by page.
     pub async fn get_spans(&self, query: &SpanQuery) -> Result<Vec<Span>, ProviderError> {
         let mut pages = self.pages(query)?.kept();
         let mut spans = Vec::new();
         while let Some(page) = pages.next().await? {
             spans.extend(page);
+            if spans.len() > MAX_ITEMS {
+                return Err(self.provider.too_many(GET_SPANS, "spans to hold at once"));
+            }
         }
         Ok(spans)
     }
