@@ -408,8 +408,8 @@ mod tests {
         for tenant in ["a", "b", "c", "d"] {
             queue.push(span(tenant), false, Duration::ZERO).unwrap();
         }
+        let patience = Duration::from_secs(20);
         std::thread::scope(|scope| {
-            let patience = Duration::from_secs(20);
             let blocked = scope.spawn(|| queue.push(span("blocked"), false, patience));
             while queue.waiting_for_room.load(Ordering::SeqCst) == 0 {
                 std::thread::yield_now();
