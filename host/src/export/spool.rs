@@ -24,13 +24,11 @@ use super::encode::encode_attributes;
 use super::parcel::{Outgoing, Parcel};
 use super::route::SCOPE;
 use crate::config::SpoolConfig;
-pub(super) use log::Gone;
+pub(super) use log::{Gone, Reading};
 use log::{Limits, Log, Moment, Refusal, Spans};
 pub(super) use record::Record;
 use segment::RealDisk;
 
-/// How much of a project is read at a time.
-const READ_BYTES: u64 = 1_024 * 1_024;
 /// How long a record grows before another is begun.
 const RECORD_BYTES: usize = 256 * 1_024;
 /// How often it is looked for what is too old.
@@ -98,8 +96,8 @@ impl SpoolError {
 enum Job {
     /// Write these down.
     Write(Vec<Parcel>),
-    /// Read the oldest of this project.
-    Read(Arc<str>),
+    /// Read the oldest of this project, so many bytes.
+    Read(Arc<str>, u64),
     /// The records of this project that were read are no longer under way, and these of them
     /// are sent.
     Done(Arc<str>, Vec<u64>),
@@ -113,9 +111,8 @@ pub(super) enum News {
     Written(Vec<Parcel>),
     /// These are not, and why.
     Refused(Vec<Parcel>, String),
-    /// The oldest records of a project, none when there is nothing more; and those that could
-    /// not be read.
-    Read(Arc<str>, Vec<Record>, Vec<Gone>),
+    /// The oldest of a project.
+    Read(Arc<str>, Reading),
     /// These were too old.
     Expired(Vec<(Arc<str>, Vec<Gone>)>),
 }
@@ -157,8 +154,8 @@ impl Spool {
         }
     }
 
-    pub(super) fn read(&self, project: &Arc<str>) {
-        self.ask(Job::Read(Arc::clone(project)));
+    pub(super) fn read(&self, project: &Arc<str>, bytes: u64) {
+        self.ask(Job::Read(Arc::clone(project), bytes));
     }
 
     pub(super) fn done(&self, project: &Arc<str>, sequences: Vec<u64>) {
@@ -227,12 +224,12 @@ fn answer(
 ) {
     match job {
         Job::Write(_) => {}
-        Job::Read(project) => {
-            let (records, lost) = log.read(&project, READ_BYTES);
-            if !records.is_empty() {
+        Job::Read(project, bytes) => {
+            let reading = log.read(&project, bytes);
+            if !reading.records.is_empty() {
                 under_way.insert(Arc::clone(&project));
             }
-            let _ = news.send(News::Read(project, records, lost));
+            let _ = news.send(News::Read(project, reading));
         }
         Job::Done(project, sequences) => {
             under_way.remove(&project);

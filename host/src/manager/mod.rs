@@ -203,6 +203,7 @@ impl TelemetryManager {
         Ok(pipeline.ingest(EncodedSpans {
             project,
             origin,
+            session: None,
             spans,
         })?)
     }

@@ -23,7 +23,7 @@ const ACKS: &[u8; 8] = b"ROOSTACK";
 /// The length of an acknowledgement: an offset, and its checksum.
 const ACK: usize = 8;
 
-/// How bytes get to the disk; tests put in a disk that is full.
+/// How bytes get to the disk and back; tests put in a disk that is full, or one that fails.
 pub(in crate::export) trait Disk: Send {
     /// Appends all of these bytes.
     ///
@@ -36,6 +36,14 @@ pub(in crate::export) trait Disk: Send {
     /// # Errors
     /// As of the file.
     fn sync(&mut self, file: &File) -> io::Result<()>;
+
+    /// Opens a file to read from.
+    ///
+    /// # Errors
+    /// As of the file system.
+    fn open(&self, path: &Path) -> io::Result<File> {
+        File::open(path)
+    }
 }
 
 /// The real disk.
@@ -112,16 +120,20 @@ pub(super) struct Content {
     pub(super) bytes: u64,
     /// Whether something in it cannot be read that was not simply never finished.
     pub(super) is_damaged: bool,
+    /// Where a record begins that was never finished.
+    pub(super) torn_at: Option<u32>,
 }
 
-/// Reads a segment and its acknowledgements.
-pub(super) fn scan(folder: &Path, number: u64) -> Result<Content, SpoolError> {
+/// Reads a segment and its acknowledgements. Only the newest may end in a record that was never
+/// finished, or one that is acknowledged: it was the newest when the process before ended.
+pub(super) fn scan(folder: &Path, number: u64, is_newest: bool) -> Result<Content, SpoolError> {
     let path = log_path(folder, number);
     let bytes = Bytes::from(fs::read(&path).map_err(|error| SpoolError::io(&path, error))?);
     let mut content = Content {
         records: Vec::new(),
         bytes: bytes.len() as u64,
         is_damaged: false,
+        torn_at: None,
     };
     let Some(mut rest) = body(&path, RECORDS, bytes)? else {
         return Ok(content);
@@ -139,9 +151,15 @@ pub(super) fn scan(folder: &Path, number: u64) -> Result<Content, SpoolError> {
                 offset += len;
                 rest = rest.slice(len..);
             }
-            Found::End | Found::Torn => return Ok(content),
-            Found::Damage => {
-                content.is_damaged = true;
+            Found::End => return Ok(content),
+            found => {
+                let at = u32::try_from(offset).ok();
+                let is_known = at.is_some_and(|at| done.contains(&at));
+                if is_newest && matches!(found, Found::Torn) {
+                    content.torn_at = at;
+                } else {
+                    content.is_damaged = !is_known;
+                }
                 return Ok(content);
             }
         }
@@ -205,8 +223,14 @@ pub(super) fn acknowledge(folder: &Path, number: u64, offset: u32) -> io::Result
 }
 
 /// The record at this place.
-pub(super) fn read_at(folder: &Path, number: u64, offset: u32, len: u32) -> io::Result<Record> {
-    let mut file = File::open(log_path(folder, number))?;
+pub(super) fn read_at(
+    disk: &dyn Disk,
+    folder: &Path,
+    number: u64,
+    offset: u32,
+    len: u32,
+) -> io::Result<Record> {
+    let mut file = disk.open(&log_path(folder, number))?;
     file.seek(SeekFrom::Start(u64::from(offset)))?;
     let mut bytes = vec![0; len as usize];
     file.read_exact(&mut bytes)?;

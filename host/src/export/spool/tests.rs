@@ -6,14 +6,14 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 
 use proptest::prelude::*;
 
 use super::SpoolError;
-use super::log::{Limits, Log, Moment, Refusal};
+use super::log::{Limits, Log, Moment, Reading, Refusal};
 use super::record::Record;
-use super::segment::{Disk, RealDisk};
+use super::segment::{Disk, HEAD, RealDisk};
 
 /// A folder that is gone with the test.
 struct Folder(PathBuf);
@@ -81,8 +81,8 @@ fn append<D: Disk>(log: &mut Log<D>, project: &str, name: u64) -> Option<Refusal
 }
 
 fn names<D: Disk>(log: &mut Log<D>, project: &str) -> Vec<u64> {
-    let (records, unreadable) = log.read(project, u64::MAX);
-    assert!(unreadable.is_empty(), "every record is readable");
+    let Reading { records, lost, .. } = log.read(project, u64::MAX);
+    assert!(lost.is_empty(), "every record is readable");
     let name = |record: &Record| u64::from_le_bytes(record.spans[0][..8].try_into().unwrap());
     records.iter().map(name).collect()
 }
@@ -139,7 +139,7 @@ proptest! {
                 }
                 Step::Acknowledge(project, count) => {
                     let project = format!("p{project}");
-                    let (records, _) = log.read(&project, u64::MAX);
+                    let records = log.read(&project, u64::MAX).records;
                     let first = records.iter().take(count.into());
                     let sequences: Vec<_> = first.map(|record| record.sequence).collect();
                     let gone = log.acknowledge(&project, &sequences);
@@ -215,10 +215,41 @@ fn a_segment_cut_at_any_byte_is_a_beginning() {
             (0..whole).collect::<Vec<_>>(),
             "at {cut}"
         );
-        // And it goes on.
+        // And it goes on; a cut is no damage, later either.
         assert!(append(&mut log, "p", 9).is_none());
         assert_eq!(names(&mut log, "p").last(), Some(&9));
+        drop(log);
+        let mut log = open(&copy, ROOMY);
+        assert_eq!(names(&mut log, "p").len() as u64, whole + 1);
+        let records = log.read("p", u64::MAX).records;
+        let sequences: Vec<_> = records.iter().map(|record| record.sequence).collect();
+        log.acknowledge("p", &sequences);
+        assert_eq!(copy.files("damaged"), Vec::<PathBuf>::new(), "at {cut}");
     }
+}
+
+/// A length that changed looks like a record that was never finished; but only the newest
+/// segment can end in one.
+#[test]
+fn a_damaged_length_is_noticed_and_set_aside() {
+    let folder = Folder::new();
+    for name in 0..3 {
+        // Each process begins a segment.
+        let mut log = open(&folder, ROOMY);
+        append(&mut log, "p", 2 * name);
+        append(&mut log, "p", 2 * name + 1);
+    }
+    let segment = folder.files("log").remove(1);
+    let mut bytes = fs::read(&segment).unwrap();
+    let second = HEAD + (bytes.len() - HEAD) / 2;
+    bytes[second + 3] ^= 1;
+    fs::write(&segment, &bytes).unwrap();
+    let mut log = open(&folder, ROOMY);
+    assert_eq!(names(&mut log, "p"), [0, 1, 2, 4, 5]);
+    let records = log.read("p", u64::MAX).records;
+    log.acknowledge("p", &[records[2].sequence]);
+    assert_eq!(fs::read(&folder.files("damaged")[0]).unwrap(), bytes);
+    assert_eq!(names(&mut log, "p"), [0, 1, 4, 5]);
 }
 
 /// A byte that changed costs what is from there on; the file is kept for whoever wants to look.
@@ -237,7 +268,7 @@ fn damage_is_noticed_and_set_aside() {
     fs::write(&segment, &bytes).unwrap();
     let mut log = open(&folder, ROOMY);
     assert_eq!(names(&mut log, "p"), [0]);
-    let (records, _) = log.read("p", u64::MAX);
+    let records = log.read("p", u64::MAX).records;
     log.acknowledge("p", &[records[0].sequence]);
     assert_eq!(fs::read(&folder.files("damaged")[0]).unwrap(), bytes);
     assert_eq!(folder.files("log"), Vec::<PathBuf>::new());
@@ -344,6 +375,53 @@ fn a_full_disk_refuses_and_recovers() {
         drop(log);
         assert_eq!(names(&mut open(&folder, ROOMY), "p"), expected);
     }
+}
+
+/// A disk of which files cannot be opened now and then.
+struct BusyDisk {
+    is_busy: Arc<AtomicBool>,
+}
+
+impl Disk for BusyDisk {
+    fn append(&mut self, file: &mut File, bytes: &[u8]) -> io::Result<()> {
+        RealDisk.append(file, bytes)
+    }
+
+    fn sync(&mut self, file: &File) -> io::Result<()> {
+        RealDisk.sync(file)
+    }
+
+    fn open(&self, path: &Path) -> io::Result<File> {
+        if self.is_busy.load(Ordering::SeqCst) {
+            return Err(io::Error::other("too many open files"));
+        }
+        RealDisk.open(path)
+    }
+}
+
+/// What cannot be read now is there later; what is gone is given up.
+#[test]
+fn a_passing_failure_costs_nothing() {
+    let folder = Folder::new();
+    let is_busy = Arc::new(AtomicBool::new(false));
+    let disk = BusyDisk {
+        is_busy: Arc::clone(&is_busy),
+    };
+    let mut log = Log::open(&folder.0, ROOMY, disk, Moment::default()).unwrap();
+    for name in 0..3 {
+        append(&mut log, "p", name);
+    }
+    is_busy.store(true, Ordering::SeqCst);
+    let reading = log.read("p", u64::MAX);
+    assert!(reading.records.is_empty() && reading.lost.is_empty());
+    assert!(reading.failure.is_some());
+    is_busy.store(false, Ordering::SeqCst);
+    assert_eq!(names(&mut log, "p"), [0, 1, 2]);
+
+    fs::remove_file(&folder.files("log")[0]).unwrap();
+    let reading = log.read("p", u64::MAX);
+    assert_eq!((reading.records.len(), reading.lost.len()), (0, 3));
+    assert!(reading.failure.is_none());
 }
 
 /// What one backend does not take fills the spool, and does not keep others' room: segments of
