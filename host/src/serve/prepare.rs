@@ -97,9 +97,10 @@ pub(super) fn prepare(
                 continue;
             }
         };
-        let service = service_of(&group.resource);
         // A copy: a slice would keep the whole body for as long as a span waits.
         let resource = Bytes::copy_from_slice(&redactor.resource(group.resource));
+        // Of what the rules leave: the project's name is told to the backend.
+        let service = service_of(&resource);
         for scope in group.scopes {
             let name = Bytes::copy_from_slice(&redactor.scope(scope.scope));
             let spans = scope.spans.into_iter().map(|span| redactor.span(span));
