@@ -144,9 +144,10 @@ impl Gate {
                 self.metrics.unnamed_service();
             }
             let service = batch.service.name();
+            let (session, origin) = (batch.session, batch.origin);
             let forwarded = self
                 .telemetry
-                .forward(&tenant, service, batch.origin, batch.spans);
+                .forward(&tenant, service, session, origin, batch.spans);
             match forwarded {
                 Ok(receipt) => {
                     self.metrics.spans(Some(&tenant), Outcome::Taken, spans);

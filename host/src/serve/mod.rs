@@ -3,7 +3,7 @@
 //!
 //! ```text
 //! Listener -> otlp -> http or grpc -> Gate -> prepare -> TelemetryManager::forward
-//!             (path)  (frame, answer)         (decompress, cut, tenant, redact)
+//!             (path)  (frame, answer)         (decompress, cut, tenant, redact, session)
 //! ```
 //!
 //! Spans are cut out of a request's bytes and never made into structures (`wire`): checked,
@@ -25,6 +25,7 @@ mod prepare;
 mod rate;
 mod redact;
 mod service;
+mod session;
 mod tenant;
 mod tls;
 mod wire;
