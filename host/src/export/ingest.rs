@@ -16,13 +16,16 @@ use super::project::Project;
 use super::queue::IngestRefusal;
 use super::ticket::Ticket;
 
-/// Spans of one project and one origin.
+/// Spans of one project, one origin and one session.
 #[derive(Clone, Debug)]
 pub struct EncodedSpans {
     /// Whose they are.
     pub project: Arc<Project>,
     /// Who sent them.
     pub origin: Arc<Origin>,
+    /// The session they belong to, as the sender calls it. The destination says what they carry
+    /// for it, so they should not have an attribute `session.id` as well.
+    pub session: Option<Arc<str>>,
     /// OTLP `Span` messages: valid protobuf, with ids. They are copied, so slices of a large
     /// buffer do not keep it.
     pub spans: Vec<Bytes>,
@@ -96,7 +99,7 @@ impl EncodedSpans {
         let mut bytes = Bytes::from(bytes);
         let spans = self.spans.iter().map(|span| Outgoing {
             project: Arc::clone(&self.project),
-            session: None,
+            session: self.session.clone(),
             origin: Some(Arc::clone(&self.origin)),
             bytes: SpanBytes::Shared(bytes.split_to(span.len())),
             ticket: Some(Arc::clone(&ticket)),

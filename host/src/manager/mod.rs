@@ -206,6 +206,7 @@ impl TelemetryManager {
             project,
             session,
             origin,
+            session: None,
             spans,
         })?)
     }

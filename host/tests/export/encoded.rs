@@ -58,6 +58,7 @@ pub(crate) fn spans(project: &Arc<Project>, origin: &Arc<Origin>, names: &[&str]
     EncodedSpans {
         project: Arc::clone(project),
         origin: Arc::clone(origin),
+        session: None,
         spans: names.iter().map(|name| encoded(name)).collect(),
     }
 }
@@ -126,6 +127,31 @@ fn equal_origins_share_a_group() {
         .collect();
     groups.sort();
     assert_eq!(groups, [vec!["a", "d"], vec!["b"], vec!["c"], vec!["own"]]);
+}
+
+/// Spans of a session carry what the destination says of it, and no others do.
+#[test]
+fn encoded_spans_belong_to_their_session() {
+    let receiver = Receiver::willing(Protocol::Grpc);
+    let pipeline = start(&config(), &Resolver::to(&receiver));
+    let (acme, origin) = (project("acme"), origin(&[], ""));
+    let mut sent = spans(&acme, &origin, &["inside"]);
+    sent.session = Some("s-1".into());
+    drop(pipeline.ingest(sent).unwrap());
+    drop(
+        pipeline
+            .ingest(spans(&acme, &origin, &["outside"]))
+            .unwrap(),
+    );
+    assert_eq!(flush(&pipeline).delivered, 2);
+    let received = receiver.received();
+    let spans = received.iter().flat_map(|received| received.spans());
+    let mut sessions: Vec<_> = spans
+        .map(|span| (span.name.as_str(), text(&span.attributes, "session.id")))
+        .collect();
+    sessions.sort();
+    let session = Some("acme-search:s-1".to_owned());
+    assert_eq!(sessions, [("inside", session), ("outside", None)]);
 }
 
 /// A receipt says what was lost, and waits for every span.
