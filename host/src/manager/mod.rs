@@ -206,7 +206,6 @@ impl TelemetryManager {
             project,
             session,
             origin,
-            session: None,
             spans,
         })?)
     }
