@@ -42,6 +42,22 @@ impl Gate {
     pub(super) fn new(telemetry: TelemetryManager) -> Result<Self, ServeError> {
         let config = telemetry.config();
         let serve = &config.serve;
+        let batch = &config.telemetry.batch_config;
+        let spools = batch.queue_full_policy() == QueueFullPolicy::Spool;
+        let acknowledge = serve.acknowledge.unwrap_or(if spools {
+            Acknowledge::Durable
+        } else {
+            Acknowledge::Queued
+        });
+        if spools
+            && acknowledge == Acknowledge::Durable
+            && batch.export_timeout_millis >= serve.request_timeout_millis
+        {
+            return Err(ServeError::Impatient {
+                export: batch.export_timeout_millis,
+                request: serve.request_timeout_millis,
+            });
+        }
         Ok(Self {
             tenants: Tenants::new(config)?,
             metrics: Metrics::new(telemetry.clone()),
@@ -50,12 +66,7 @@ impl Gate {
             turns: Arc::new(Semaphore::new(
                 serve.max_concurrent_requests.min(Semaphore::MAX_PERMITS),
             )),
-            acknowledge: serve.acknowledge.unwrap_or({
-                match config.telemetry.batch_config.queue_full_policy() {
-                    QueueFullPolicy::Spool => Acknowledge::Durable,
-                    QueueFullPolicy::Drop | QueueFullPolicy::Block => Acknowledge::Queued,
-                }
-            }),
+            acknowledge,
             max_body_bytes: serve.max_body_bytes,
             timeout: serve.request_timeout(),
             telemetry,

@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 
+use super::super::wire::any_value::{ARRAY, BYTES, KEY_VALUE_LIST, TEXT};
 use super::super::wire::{Change, each_field, key_and_value, pair_of};
 use super::rule::Rule;
 
@@ -46,6 +47,8 @@ pub(super) fn rewrite(rules: &[Rule], shape: &Shape, message: &[u8]) -> Option<V
 
 /// What becomes of a `KeyValue` message.
 fn attribute(rules: &[Rule], pair: &[u8]) -> Change {
+    let known = known_pair(pair);
+    let pair = known.as_deref().unwrap_or(pair);
     let (key, value) = key_and_value(pair);
     let mut current = Cow::Borrowed(value);
     for rule in rules {
@@ -56,7 +59,34 @@ fn attribute(rules: &[Rule], pair: &[u8]) -> Change {
         }
     }
     match current {
-        Cow::Borrowed(_) => Change::None,
         Cow::Owned(value) => Change::To(pair_of(key, &value)),
+        Cow::Borrowed(_) => known.map_or(Change::None, Change::To),
     }
+}
+
+/// A `KeyValue` message without the fields that no rule can read, in its values too; none where
+/// it has none.
+fn known_pair(pair: &[u8]) -> Option<Vec<u8>> {
+    each_field(pair, |field, content| match field.number {
+        1 => Change::None,
+        2 => known_value(content).map_or(Change::None, Change::To),
+        _ => Change::Drop,
+    })
+}
+
+/// The same of an `AnyValue` message.
+fn known_value(value: &[u8]) -> Option<Vec<u8>> {
+    let inner = |content: &[u8], known: fn(&[u8]) -> Option<Vec<u8>>| {
+        let list = each_field(content, |field, content| match field.number {
+            1 => known(content).map_or(Change::None, Change::To),
+            _ => Change::Drop,
+        });
+        list.map_or(Change::None, Change::To)
+    };
+    each_field(value, |field, content| match field.number {
+        ARRAY => inner(content, known_value),
+        KEY_VALUE_LIST => inner(content, known_pair),
+        TEXT..=BYTES => Change::None,
+        _ => Change::Drop,
+    })
 }

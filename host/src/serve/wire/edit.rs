@@ -13,8 +13,8 @@ pub(in crate::serve) enum Change {
     Drop,
 }
 
-/// Writes a message anew with what `change` makes of its length-delimited fields; none where
-/// nothing changes.
+/// Writes a message anew with what `change` makes of its fields and their content, which is empty
+/// for those that are not length-delimited; none where nothing changes.
 pub(in crate::serve) fn each_field(
     message: &[u8],
     mut change: impl FnMut(&Field<'_>, &[u8]) -> Change,
@@ -25,7 +25,7 @@ pub(in crate::serve) fn each_field(
     for field in fields(message).filter_map(Result::ok) {
         let change = match field.value {
             Value::Bytes(content) => change(&field, content),
-            _ => Change::None,
+            _ => change(&field, &[]),
         };
         if let (None, Change::To(_) | Change::Drop) = (&out, &change) {
             let mut before = Vec::with_capacity(message.len());
