@@ -185,7 +185,8 @@ impl TelemetryManager {
 
     /// Forward spans of a tenant's service that somebody else has made and encoded, all or none
     /// of them; without a service, as those of the configured `service_name`. Each is a valid
-    /// OTLP `Span` message with ids. The receipt tells what became of them.
+    /// OTLP `Span` message with ids, and without `session.id`: their session is given by itself,
+    /// so that no two projects meet in one. The receipt tells what became of them.
     ///
     /// # Errors
     ///
@@ -195,6 +196,7 @@ impl TelemetryManager {
         &self,
         tenant: &TenantId,
         service: Option<&str>,
+        session: Option<Arc<str>>,
         origin: Arc<Origin>,
         spans: Vec<Bytes>,
     ) -> Result<Receipt, ForwardError> {
@@ -202,8 +204,8 @@ impl TelemetryManager {
         let project = self.inner.project(tenant.as_str(), service)?;
         Ok(pipeline.ingest(EncodedSpans {
             project,
+            session,
             origin,
-            session: None,
             spans,
         })?)
     }

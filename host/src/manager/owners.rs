@@ -13,22 +13,49 @@ use opentelemetry::trace::{SpanContext, TraceContextExt, TraceId};
 
 use crate::export::Project;
 
-/// How many such traces are remembered; a request is long over before it is forgotten.
+/// How many such traces of each kind are remembered; a request is long over before it is
+/// forgotten.
 const MAX_TRACES: usize = 10_000;
 
 /// Traces, each with the project that began or joined it first.
 #[derive(Debug)]
-pub(super) struct TraceOwners(Mutex<LruCache<TraceId, Arc<Project>>>);
+pub(super) struct TraceOwners(Mutex<Traces>);
+
+/// What callers send has a place of its own, so that it never drives out what was begun here.
+#[derive(Debug)]
+struct Traces {
+    begun: LruCache<TraceId, Arc<Project>>,
+    sent: LruCache<TraceId, Arc<Project>>,
+}
 
 impl TraceOwners {
     pub(super) fn new() -> Self {
         let most = NonZeroUsize::new(MAX_TRACES).unwrap_or(NonZeroUsize::MIN);
-        Self(Mutex::new(LruCache::new(most)))
+        Self(Mutex::new(Traces {
+            begun: LruCache::new(most),
+            sent: LruCache::new(most),
+        }))
     }
 
-    /// The owner of a trace, which is `project` if it has none yet.
-    pub(super) fn join(&self, trace: TraceId, project: &Arc<Project>) -> Arc<Project> {
-        Arc::clone(self.lock().get_or_insert(trace, || Arc::clone(project)))
+    /// The owner of a trace, which is `project` if it has none yet. `is_remote` tells whether
+    /// the trace is known from a caller.
+    pub(super) fn join(
+        &self,
+        trace: TraceId,
+        is_remote: bool,
+        project: &Arc<Project>,
+    ) -> Arc<Project> {
+        let mut traces = self.lock();
+        if let Some(owner) = traces.of(trace) {
+            return owner;
+        }
+        let kind = if is_remote {
+            &mut traces.sent
+        } else {
+            &mut traces.begun
+        };
+        kind.put(trace, Arc::clone(project));
+        Arc::clone(project)
     }
 
     /// Whose the current span of `context` is, if that is of this process.
@@ -42,11 +69,18 @@ impl TraceOwners {
         if trace == TraceId::INVALID || span.span_context().is_remote() {
             return None;
         }
-        self.lock().get(&trace).cloned()
+        self.lock().of(trace)
     }
 
-    fn lock(&self) -> MutexGuard<'_, LruCache<TraceId, Arc<Project>>> {
+    fn lock(&self) -> MutexGuard<'_, Traces> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Traces {
+    fn of(&mut self, trace: TraceId) -> Option<Arc<Project>> {
+        let begun = self.begun.get(&trace);
+        begun.or_else(|| self.sent.get(&trace)).cloned()
     }
 }
 
@@ -90,7 +124,7 @@ impl Lineage {
         let trace = span.trace_id();
         let owner = match ActiveProject::of(parent, trace) {
             Some(active) => Arc::clone(active),
-            None => owners.join(trace, project),
+            None => owners.join(trace, span.is_remote(), project),
         };
         if owner.name() == project.name() {
             return Self {

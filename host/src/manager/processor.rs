@@ -109,9 +109,11 @@ impl TenantSpanProcessor {
         Some(found.value.as_str().into_owned())
     }
 
-    /// The trace that a span of `trace` is filed under.
-    fn trace_for(&self, trace: TraceId, project: &Arc<Project>) -> TraceId {
-        let owner = self.manager.inner.owners.join(trace, project);
+    /// The trace that a span is filed under.
+    fn trace_for(&self, span: &SpanData, project: &Arc<Project>) -> TraceId {
+        let trace = span.span_context.trace_id();
+        let is_remote = span.parent_span_is_remote;
+        let owner = self.manager.inner.owners.join(trace, is_remote, project);
         if owner.name() == project.name() {
             return trace;
         }
@@ -154,7 +156,7 @@ impl SpanProcessor for TenantSpanProcessor {
             return;
         };
         let own = &span.span_context;
-        let trace = self.trace_for(own.trace_id(), &project);
+        let trace = self.trace_for(&span, &project);
         let in_trace = |span_id: SpanId, is_remote: bool, state: TraceState| {
             SpanContext::new(trace, span_id, TraceFlags::SAMPLED, is_remote, state)
         };

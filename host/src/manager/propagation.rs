@@ -39,7 +39,8 @@ impl TelemetryManager {
     }
 
     /// Write a context into the headers of a request, so that the spans of whoever answers it
-    /// become children of its current span. A context without a span writes no span.
+    /// become children of its current span. A context without a span writes no span; what the
+    /// headers said of another context goes.
     ///
     /// ```
     /// use http::HeaderMap;
@@ -51,14 +52,15 @@ impl TelemetryManager {
     /// });
     /// ```
     pub fn inject(&self, context: &Context, headers: &mut HeaderMap) {
+        for stale in [TRACEPARENT, TRACESTATE, BAGGAGE] {
+            headers.remove(stale);
+        }
         let span = context.span();
         let span = span.span_context();
         if span.is_valid() {
             let flags = span.trace_flags() & TraceFlags::SAMPLED;
             let parent = format!("00-{}-{}-{flags:02x}", span.trace_id(), span.span_id());
             insert(headers, TRACEPARENT, &parent);
-            // That of another span must not stay.
-            headers.remove(TRACESTATE);
             insert(headers, TRACESTATE, &span.trace_state().header());
         }
         insert(headers, BAGGAGE, &context.baggage().to_string());
@@ -286,8 +288,12 @@ mod tests {
     }
 
     #[test]
-    fn nothing_is_injected_where_there_is_nothing() {
-        let mut headers = HeaderMap::new();
+    fn nothing_is_injected_where_there_is_nothing_and_nothing_stale_stays() {
+        let mut headers = headers(&[
+            ("traceparent", &format!("00-{TRACE}-{SPAN}-01")),
+            ("tracestate", "another=one"),
+            ("baggage", "tenant=another"),
+        ]);
         TelemetryManager::disabled().inject(&Context::new(), &mut headers);
         assert!(headers.is_empty());
     }

@@ -147,7 +147,7 @@ impl Tracer for TenantTracer {
         };
         // The caller puts it into a context, which cannot tell whose it is.
         let trace = span.span_context().trace_id();
-        self.manager.inner.owners.join(trace, &begun.project);
+        self.manager.inner.owners.join(trace, false, &begun.project);
         span
     }
 }

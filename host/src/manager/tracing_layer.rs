@@ -86,8 +86,9 @@ impl TracingLayer {
         let _suppressed = Context::enter_telemetry_suppressed_scope();
         let Described {
             mut builder,
-            fields,
+            mut fields,
         } = described;
+        let status = fields.status();
         let owner = self.telemetry.inner.owners.of(parent);
         let owner = owner.as_deref();
         let tenant = fields
@@ -108,7 +109,7 @@ impl TracingLayer {
         let whose = Whose { tenant, service };
         let begun = self.telemetry.begin(whose, None, builder, parent)?;
         let context = begun.into_context(parent);
-        if let Some(status) = fields.status {
+        if let Some(status) = status {
             context.span().set_status(status);
         }
         Some(context)
@@ -150,14 +151,15 @@ impl Traced {
         described.take()
     }
 
-    fn record(&self, more: SpanFields) {
+    fn record(&self, mut more: SpanFields) {
         if let Some(begun) = self.begun.get() {
             let Some(context) = begun else { return };
             let span = context.span();
+            let status = more.status();
             if let Some(name) = more.name {
                 span.update_name(name);
             }
-            if let Some(status) = more.status {
+            if let Some(status) = status {
                 span.set_status(status);
             }
             span.set_attributes(more.attributes);
@@ -172,7 +174,8 @@ impl Traced {
             fields.service = more.service.or(fields.service.take());
             fields.name = more.name.or(fields.name.take());
             fields.kind = more.kind.or(fields.kind.take());
-            fields.status = more.status.or(fields.status.take());
+            fields.status_code = more.status_code.or(fields.status_code.take());
+            fields.status_message = more.status_message.or(fields.status_message.take());
             fields.attributes.extend(more.attributes);
         }
     }

@@ -12,6 +12,7 @@ use super::gate::Gate;
 use super::metrics;
 use super::otlp::AnswerBody;
 use crate::TelemetryManager;
+use crate::config::ConnectionConfig;
 use crate::manager::{ConnectionError, TenantError};
 
 const TEXT: &str = "text/plain; charset=utf-8";
@@ -31,14 +32,10 @@ pub(super) async fn answer(
     }
     match request.uri().path() {
         "/healthz" => text(StatusCode::OK, TEXT, "ok\n".to_owned()),
-        "/readyz" => match reasons(&gate.telemetry, &stop) {
-            reasons if reasons.is_empty() => text(StatusCode::OK, TEXT, "ready\n".to_owned()),
-            reasons => text(
-                StatusCode::SERVICE_UNAVAILABLE,
-                TEXT,
-                reasons.join("\n") + "\n",
-            ),
-        },
+        "/readyz" => {
+            let (status, said) = readiness(&gate.telemetry, &stop);
+            text(status, TEXT, said)
+        }
         "/metrics" => match gate.metrics.text() {
             Ok(metrics) => text(StatusCode::OK, metrics::CONTENT_TYPE, metrics),
             Err(error) => text(StatusCode::INTERNAL_SERVER_ERROR, TEXT, error.to_string()),
@@ -51,29 +48,37 @@ pub(super) async fn answer(
     }
 }
 
-/// Why no spans should be sent here now.
-fn reasons(telemetry: &TelemetryManager, stop: &CancellationToken) -> Vec<String> {
-    let mut reasons = Vec::new();
+/// Whether spans should be sent here now: not while it stops, nor where none of them has a way
+/// out. One tenant's trouble is no other's, and what it is, is not for everybody.
+fn readiness(telemetry: &TelemetryManager, stop: &CancellationToken) -> (StatusCode, String) {
+    const NOT_NOW: StatusCode = StatusCode::SERVICE_UNAVAILABLE;
     if stop.is_cancelled() {
-        reasons.push("the gateway is stopping".to_owned());
+        return (NOT_NOW, "the gateway is stopping\n".to_owned());
     }
-    for (name, connection) in telemetry.config().connections.iter() {
-        let provider = match telemetry.connection_provider(name) {
-            // Without a provider, spans go to `telemetry.otlp_endpoint`.
-            Err(TenantError::Connection(
-                ConnectionError::NoHost | ConnectionError::NoProvider { .. },
-            )) if connection.provider.is_none() => continue,
-            Err(error) => {
-                reasons.push(format!("connection {name}: {error}"));
-                continue;
-            }
-            Ok(provider) => provider,
-        };
-        if let Err(error) = provider.describe() {
-            reasons.push(format!("connection {name}: {error}"));
-        }
+    let connections = telemetry.config().connections.iter();
+    let usable: Vec<_> = connections
+        .map(|(name, connection)| is_usable(telemetry, name, connection))
+        .collect();
+    let all = usable.len();
+    match usable.into_iter().filter(|usable| !usable).count() {
+        0 => (StatusCode::OK, "ready\n".to_owned()),
+        bad if bad == all => (NOT_NOW, format!("none of {all} connections can be used\n")),
+        bad => (
+            StatusCode::OK,
+            format!("ready, but {bad} of {all} connections cannot be used\n"),
+        ),
     }
-    reasons
+}
+
+fn is_usable(telemetry: &TelemetryManager, name: &str, connection: &ConnectionConfig) -> bool {
+    match telemetry.connection_provider(name) {
+        Ok(provider) => provider.describe().is_ok(),
+        // Without a provider, spans go to `telemetry.otlp_endpoint`.
+        Err(TenantError::Connection(
+            ConnectionError::NoHost | ConnectionError::NoProvider { .. },
+        )) => connection.provider.is_none(),
+        Err(_) => false,
+    }
 }
 
 fn text(status: StatusCode, kind: &'static str, body: String) -> Response<AnswerBody> {

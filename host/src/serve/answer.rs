@@ -40,8 +40,6 @@ pub(super) enum RefusalKind {
     Unsupported,
     /// There is nothing here.
     NotFound,
-    /// The sender took too long.
-    Slow,
     /// The tenant sends more requests than it may.
     TooMany,
     /// Not now.
@@ -58,7 +56,6 @@ impl RefusalKind {
             Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Self::Unsupported => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::NotFound => StatusCode::NOT_FOUND,
-            Self::Slow => StatusCode::REQUEST_TIMEOUT,
             Self::TooMany => StatusCode::TOO_MANY_REQUESTS,
             Self::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
         }
@@ -72,7 +69,6 @@ impl RefusalKind {
             Self::Forbidden => Code::PermissionDenied,
             Self::TooLarge | Self::TooMany => Code::ResourceExhausted,
             Self::Unsupported | Self::NotFound => Code::Unimplemented,
-            Self::Slow => Code::DeadlineExceeded,
             Self::Unavailable => Code::Unavailable,
         }
     }
@@ -86,7 +82,6 @@ impl RefusalKind {
             Self::TooLarge => "too_large",
             Self::Unsupported => "unsupported",
             Self::NotFound => "not_found",
-            Self::Slow => "slow",
             Self::TooMany => "too_many",
             Self::Unavailable => "unavailable",
         }

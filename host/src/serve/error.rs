@@ -16,6 +16,17 @@ pub enum ServeError {
         "no spans are exported: set telemetry.enabled and telemetry.otlp_enabled to true, and telemetry.level to another than `disabled`"
     )]
     Off,
+    /// With a backend away, every request would be refused before its spans are on disk, and come
+    /// again although they are kept.
+    #[error(
+        "telemetry.batch_config.export_timeout_millis = {export}: spans reach the disk after that time, but senders are answered after serve.request_timeout_millis = {request}; set the first below the second, or serve.acknowledge = \"queued\""
+    )]
+    Impatient {
+        /// `export_timeout_millis`.
+        export: u64,
+        /// `request_timeout_millis`.
+        request: u64,
+    },
     /// An address cannot be listened at.
     #[error("serve.{key} = {address}: {source}")]
     Bind {

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use futures_util::future::join_all;
 use http::HeaderMap;
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Instant, timeout_at};
 
 use super::ServeError;
@@ -32,7 +32,7 @@ pub(super) struct Gate {
     pub(super) metrics: Metrics,
     rate: Option<Rate>,
     redactor: Redactor,
-    turns: Semaphore,
+    turns: Arc<Semaphore>,
     acknowledge: Acknowledge,
     pub(super) max_body_bytes: usize,
     timeout: Duration,
@@ -42,18 +42,31 @@ impl Gate {
     pub(super) fn new(telemetry: TelemetryManager) -> Result<Self, ServeError> {
         let config = telemetry.config();
         let serve = &config.serve;
+        let batch = &config.telemetry.batch_config;
+        let spools = batch.queue_full_policy() == QueueFullPolicy::Spool;
+        let acknowledge = serve.acknowledge.unwrap_or(if spools {
+            Acknowledge::Durable
+        } else {
+            Acknowledge::Queued
+        });
+        if spools
+            && acknowledge == Acknowledge::Durable
+            && batch.export_timeout_millis >= serve.request_timeout_millis
+        {
+            return Err(ServeError::Impatient {
+                export: batch.export_timeout_millis,
+                request: serve.request_timeout_millis,
+            });
+        }
         Ok(Self {
             tenants: Tenants::new(config)?,
             metrics: Metrics::new(telemetry.clone()),
             rate: serve.requests_per_second.map(Rate::new),
             redactor: Redactor::new(&config.redaction)?,
-            turns: Semaphore::new(serve.max_concurrent_requests.min(Semaphore::MAX_PERMITS)),
-            acknowledge: serve.acknowledge.unwrap_or({
-                match config.telemetry.batch_config.queue_full_policy() {
-                    QueueFullPolicy::Spool => Acknowledge::Durable,
-                    QueueFullPolicy::Drop | QueueFullPolicy::Block => Acknowledge::Queued,
-                }
-            }),
+            turns: Arc::new(Semaphore::new(
+                serve.max_concurrent_requests.min(Semaphore::MAX_PERMITS),
+            )),
+            acknowledge,
             max_body_bytes: serve.max_body_bytes,
             timeout: serve.request_timeout(),
             telemetry,
@@ -84,16 +97,22 @@ impl Gate {
         let sender = self.tenants.sender(headers)?;
         // Before the body is read, where that can be.
         if let (Some(rate), Some(tenant)) = (&self.rate, self.tenants.known(&sender)) {
-            rate.charge(tenant)?;
+            rate.charge(&BTreeSet::from([tenant]))?;
         }
-        let turn = timeout_at(deadline, self.turns.acquire())
-            .await
-            .map_err(|_| Refusal::unavailable("too many requests at once", RETRY_AFTER))?;
+        let turn = timeout_at(deadline, Arc::clone(&self.turns).acquire_owned()).await;
+        let Ok(Ok(turn)) = turn else {
+            return Err(Refusal::unavailable(
+                "too many requests at once",
+                RETRY_AFTER,
+            ));
+        };
+        // Not the status for slow requests: the time may have gone by waiting for a turn, and
+        // senders do not try again after that one.
         let payload = timeout_at(deadline, payload)
             .await
-            .map_err(|_| Refusal::new(RefusalKind::Slow, "the body did not come in time"))??;
+            .map_err(|_| Refusal::unavailable("the body did not come in time", RETRY_AFTER))??;
         self.metrics.received(payload.body.len());
-        let (batches, mut refused) = self.prepare(payload, sender).await?;
+        let (batches, mut refused, turn) = self.prepare(payload, sender, turn).await?;
         let receipts = self.forward(batches, &mut refused)?;
         drop(turn);
         if self.acknowledge == Acknowledge::Durable {
@@ -102,11 +121,13 @@ impl Gate {
         Ok(refused)
     }
 
+    /// Holds the turn for as long as there is work, also where the sender has hung up meanwhile.
     async fn prepare(
         self: &Arc<Self>,
         payload: Payload,
         sender: Sender,
-    ) -> Result<(Vec<Batch>, Refused), Refusal> {
+        turn: OwnedSemaphorePermit,
+    ) -> Result<(Vec<Batch>, Refused, OwnedSemaphorePermit), Refusal> {
         let gate = Arc::clone(self);
         let heavy = payload.is_heavy();
         let work = move || {
@@ -114,12 +135,9 @@ impl Gate {
             let (batches, refused) =
                 prepare(&payload, &sender, &gate.tenants, &gate.redactor, limit)?;
             if let (Some(rate), None) = (&gate.rate, gate.tenants.known(&sender)) {
-                let tenants: BTreeSet<_> = batches.iter().map(|batch| &batch.tenant).collect();
-                for tenant in tenants {
-                    rate.charge(tenant)?;
-                }
+                rate.charge(&batches.iter().map(|batch| &batch.tenant).collect())?;
             }
-            Ok((batches, refused))
+            Ok((batches, refused, turn))
         };
         if !heavy {
             return work();
@@ -144,9 +162,10 @@ impl Gate {
                 self.metrics.unnamed_service();
             }
             let service = batch.service.name();
+            let (session, origin) = (batch.session, batch.origin);
             let forwarded = self
                 .telemetry
-                .forward(&tenant, service, batch.origin, batch.spans);
+                .forward(&tenant, service, session, origin, batch.spans);
             match forwarded {
                 Ok(receipt) => {
                     self.metrics.spans(Some(&tenant), Outcome::Taken, spans);

@@ -3,7 +3,7 @@
 //!
 //! ```text
 //! Listener -> otlp -> http or grpc -> Gate -> prepare -> TelemetryManager::forward
-//!             (path)  (frame, answer)         (decompress, cut, tenant, redact)
+//!             (path)  (frame, answer)         (decompress, cut, tenant, redact, session)
 //! ```
 //!
 //! Spans are cut out of a request's bytes and never made into structures (`wire`): checked,
@@ -25,6 +25,7 @@ mod prepare;
 mod rate;
 mod redact;
 mod service;
+mod session;
 mod tenant;
 mod tls;
 mod wire;
@@ -40,7 +41,7 @@ use std::time::Duration;
 use serde::Serialize;
 use tokio::sync::Semaphore;
 use tokio::time::{Instant, timeout_at};
-use tokio_util::sync::CancellationToken;
+use tokio_util::sync::{CancellationToken, DropGuard};
 use tokio_util::task::TaskTracker;
 
 use crate::TelemetryManager;
@@ -53,7 +54,8 @@ use tls::Tls;
 /// gateway look dead.
 const ADMIN_CONNECTIONS: usize = 64;
 
-/// A gateway that runs. See the [module](self).
+/// A gateway that runs. See the [module](self). Dropping it ends listening, and tells nobody
+/// what became of the spans; [`stop`](Self::stop) it instead.
 ///
 /// ```no_run
 /// # async fn example() -> Result<(), Box<dyn std::error::Error>> {
@@ -73,6 +75,8 @@ pub struct Gateway {
     gate: Arc<Gate>,
     addresses: Addresses,
     surroundings: Surroundings,
+    /// One that is dropped listens no longer.
+    _listening: DropGuard,
 }
 
 /// Where a gateway listens.
@@ -178,6 +182,7 @@ impl Gateway {
         Ok(Self {
             gate,
             addresses,
+            _listening: surroundings.stop.clone().drop_guard(),
             surroundings,
         })
     }
@@ -213,6 +218,9 @@ impl Gateway {
         spans.delivered += late.delivered;
         spans.spooled += late.spooled;
         spans.dropped += late.dropped;
+        for total in spans.tenants.values_mut() {
+            total.left = 0;
+        }
         for (tenant, late) in late.tenants {
             let total = spans.tenants.entry(tenant).or_default();
             total.left = late.left;

@@ -1,6 +1,7 @@
 //! From a body to spans that can be forwarded: decompressed, cut, told apart by tenant,
 //! redacted. All of it is work for a processor, none of it waits.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -9,6 +10,7 @@ use super::answer::Refusal;
 use super::body::{Compression, decompress};
 use super::redact::Redactor;
 use super::service::service_of;
+use super::session::{take_from_resource, take_from_span};
 use super::tenant::{Sender, Tenants};
 use super::wire::{Refused, cut, from_json};
 use crate::config::TenantId;
@@ -39,12 +41,13 @@ impl Payload {
     }
 }
 
-/// Spans of one tenant's service, resource and scope.
+/// Spans of one tenant's service, resource, scope and session.
 #[derive(Debug)]
 pub(super) struct Batch {
     pub(super) tenant: TenantId,
     pub(super) service: Service,
     pub(super) origin: Arc<Origin>,
+    pub(super) session: Option<Arc<str>>,
     pub(super) spans: Vec<Bytes>,
 }
 
@@ -97,18 +100,27 @@ pub(super) fn prepare(
                 continue;
             }
         };
-        let service = service_of(&group.resource);
+        let (resource, session) = take_from_resource(redactor.resource(group.resource));
         // A copy: a slice would keep the whole body for as long as a span waits.
-        let resource = Bytes::copy_from_slice(&redactor.resource(group.resource));
+        let resource = Bytes::copy_from_slice(&resource);
+        // Of what the rules leave: the project's name is told to the backend.
+        let service = service_of(&resource);
         for scope in group.scopes {
             let name = Bytes::copy_from_slice(&redactor.scope(scope.scope));
-            let spans = scope.spans.into_iter().map(|span| redactor.span(span));
-            batches.push(Batch {
+            let origin = Arc::new(Origin::new(resource.clone(), name));
+            let mut sessions = BTreeMap::<_, Vec<_>>::new();
+            for span in scope.spans {
+                let (span, own) = take_from_span(redactor.span(span));
+                let session = own.or_else(|| session.clone());
+                sessions.entry(session).or_default().push(span);
+            }
+            batches.extend(sessions.into_iter().map(|(session, spans)| Batch {
                 tenant: tenant.clone(),
                 service: service.clone(),
-                origin: Arc::new(Origin::new(resource.clone(), name)),
-                spans: spans.collect(),
-            });
+                origin: Arc::clone(&origin),
+                session,
+                spans,
+            }));
         }
     }
     Ok((batches, refused))

@@ -1,5 +1,6 @@
 //! How many requests a tenant may make.
 
+use std::collections::BTreeSet;
 use std::num::{NonZeroU32, NonZeroUsize};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -33,13 +34,44 @@ impl Rate {
         }
     }
 
-    /// Counts a request of a tenant.
-    pub(super) fn charge(&self, tenant: &TenantId) -> Result<(), Refusal> {
-        self.charge_at(tenant, Instant::now())
+    /// Counts a request for each of these tenants, or for none where one may make no more: it
+    /// will come again whole.
+    pub(super) fn charge(&self, tenants: &BTreeSet<&TenantId>) -> Result<(), Refusal> {
+        self.charge_at(tenants, Instant::now())
     }
 
-    fn charge_at(&self, tenant: &TenantId, now: Instant) -> Result<(), Refusal> {
+    fn charge_at(&self, charged: &BTreeSet<&TenantId>, now: Instant) -> Result<(), Refusal> {
         let mut tenants = self.tenants.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut longest: Option<(f64, &TenantId)> = None;
+        for tenant in charged {
+            let missing = 1.0 - self.bucket(&mut tenants, tenant, now).tokens;
+            if missing > 0.0 && longest.is_none_or(|(most, _)| missing > most) {
+                longest = Some((missing, tenant));
+            }
+        }
+        if let Some((missing, tenant)) = longest {
+            let message = format!(
+                "tenant {tenant} may make {} requests a second",
+                self.per_second
+            );
+            return Err(Refusal {
+                retry_after: Some(Duration::from_secs_f64(missing / self.per_second)),
+                ..Refusal::new(RefusalKind::TooMany, message)
+            });
+        }
+        for tenant in charged {
+            self.bucket(&mut tenants, tenant, now).tokens -= 1.0;
+        }
+        Ok(())
+    }
+
+    /// The bucket of a tenant, filled up to now.
+    fn bucket<'a>(
+        &self,
+        tenants: &'a mut LruCache<TenantId, Bucket>,
+        tenant: &TenantId,
+        now: Instant,
+    ) -> &'a mut Bucket {
         let bucket = tenants.get_or_insert_mut(tenant.clone(), || Bucket {
             tokens: self.per_second,
             at: now,
@@ -47,19 +79,7 @@ impl Rate {
         let since = now.saturating_duration_since(bucket.at).as_secs_f64();
         bucket.tokens = (bucket.tokens + since * self.per_second).min(self.per_second);
         bucket.at = now;
-        if bucket.tokens >= 1.0 {
-            bucket.tokens -= 1.0;
-            return Ok(());
-        }
-        let wait = (1.0 - bucket.tokens) / self.per_second;
-        let message = format!(
-            "tenant {tenant} may make {} requests a second",
-            self.per_second
-        );
-        Err(Refusal {
-            retry_after: Some(Duration::from_secs_f64(wait)),
-            ..Refusal::new(RefusalKind::TooMany, message)
-        })
+        bucket
     }
 }
 
@@ -73,6 +93,7 @@ mod tests {
     fn a_tenant_has_its_rate_and_others_have_theirs() {
         let rate = Rate::new(NonZeroU32::new(2).unwrap());
         let (acme, other) = (TenantId::new("acme").unwrap(), TenantId::new("b").unwrap());
+        let (acme, other) = (BTreeSet::from([&acme]), BTreeSet::from([&other]));
         let start = Instant::now();
         assert!(rate.charge_at(&acme, start).is_ok());
         assert!(rate.charge_at(&acme, start).is_ok());
@@ -90,5 +111,16 @@ mod tests {
             rate.charge_at(&acme, much_later).is_err(),
             "no more is saved up"
         );
+    }
+
+    #[test]
+    fn who_sends_along_with_one_that_may_not_is_not_charged() {
+        let rate = Rate::new(NonZeroU32::MIN);
+        let (acme, busy) = (TenantId::new("acme").unwrap(), TenantId::new("b").unwrap());
+        let now = Instant::now();
+        assert!(rate.charge_at(&BTreeSet::from([&busy]), now).is_ok());
+        let both = BTreeSet::from([&acme, &busy]);
+        assert!(rate.charge_at(&both, now).is_err());
+        assert!(rate.charge_at(&BTreeSet::from([&acme]), now).is_ok());
     }
 }

@@ -107,7 +107,7 @@ async fn it_is_alive_and_ready_where_spans_have_a_way_out() -> Result<()> {
 }
 
 #[tokio::test]
-async fn it_is_not_ready_without_the_provider_it_is_to_use_and_says_so() -> Result<()> {
+async fn it_is_not_ready_where_no_connection_can_be_used() -> Result<()> {
     let backend = Backend::start(Mood::Willing).await?;
     let folder = PluginFolder::new()?;
     let settings = format!(
@@ -116,11 +116,18 @@ async fn it_is_not_ready_without_the_provider_it_is_to_use_and_says_so() -> Resu
     );
     let gateway = backend.gateway(&settings).await?;
     assert_eq!(get(&gateway, "/healthz").await?.0, 200);
-    let (status, reasons) = get(&gateway, "/readyz").await?;
-    assert_eq!(status, 503);
-    assert!(
-        reasons.contains("connection default") && reasons.contains("phoenix"),
-        "{reasons}"
+    let (status, said) = get(&gateway, "/readyz").await?;
+    assert_eq!(
+        (status, said.as_str()),
+        (503, "none of 1 connections can be used\n")
+    );
+
+    let settings = format!("{settings}connections.plain = {{}}\n");
+    let gateway = backend.gateway(&settings).await?;
+    let (status, said) = get(&gateway, "/readyz").await?;
+    assert_eq!(
+        (status, said.as_str()),
+        (200, "ready, but 1 of 2 connections cannot be used\n")
     );
     Ok(())
 }

@@ -36,3 +36,23 @@ async fn attributes_leave_as_the_rules_want_them() -> Result<()> {
     assert_ne!(left["user.id"], "ann");
     Ok(())
 }
+
+#[tokio::test]
+async fn the_service_is_what_the_rules_leave_and_the_tenant_what_was_sent() -> Result<()> {
+    let backend = Backend::start(Mood::Willing).await?;
+    let settings = r#"
+        redaction.rules = [
+            { key = "service.name", value = 'ann', action = { replace = "someone" } },
+            { key = "tenant.id", action = "drop" },
+        ]
+    "#;
+    let gateway = backend.gateway(settings).await?;
+    let resource = [("service.name", "ann-notes"), ("tenant.id", "acme")];
+    let sent = request(vec![group(&resource, vec![span("one")])]);
+    assert_eq!(send(&gateway, &[], &sent).await?.status(), 200);
+    let (resource, _) = &backend.wait_for(1).await?[0];
+    assert_eq!(resource["service.name"], "someone-notes");
+    assert_eq!(resource["tenant.id"], "acme");
+    assert!(!format!("{resource:?}").contains("ann"), "{resource:?}");
+    Ok(())
+}

@@ -2,11 +2,13 @@
 
 use anyhow::Result;
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceResponse;
+use opentelemetry_proto::tonic::common::v1::any_value::Value;
+use opentelemetry_proto::tonic::common::v1::{AnyValue, KeyValue, KeyValueList};
 use prost::Message;
 use tonic::{Code, Request};
 
-use crate::backend::{Backend, Mood};
-use crate::client::{group, grpc, request, send, shop, span, spans};
+use crate::backend::{Backend, Mood, texts};
+use crate::client::{group, grpc, request, send, shop, span, spans, text};
 
 const KEYS: &str = r#"
     serve.keys.acme = ["acme-new", "acme-old"]
@@ -117,5 +119,65 @@ async fn a_key_names_the_tenant_and_lets_nobody_name_another() -> Result<()> {
     assert_eq!((of("acme"), of("globex"), seen.len()), (5, 1, 6));
     assert!(seen.iter().all(|(_, span)| span.name != "foreign"));
     assert!(!gateway.log().contains("acme-new"), "no key is logged");
+    Ok(())
+}
+
+#[tokio::test]
+async fn tenants_with_equal_session_ids_do_not_meet_in_a_session() -> Result<()> {
+    let backend = Backend::start(Mood::Willing).await?;
+    let gateway = backend.gateway("").await?;
+    let in_session = |name: &str, session: &str| {
+        let mut span = span(name);
+        span.attributes = vec![text("model", "m"), text("session.id", session)];
+        span
+    };
+    // What backends read as `session.id` as well.
+    let mut nested = span("nested");
+    nested.attributes = vec![KeyValue {
+        key: "session".to_owned(),
+        value: Some(AnyValue {
+            value: Some(Value::KvlistValue(KeyValueList {
+                values: vec![text("id", "1"), text("mood", "good")],
+            })),
+        }),
+        ..KeyValue::default()
+    }];
+    let of = |tenant, spans| group(&[("tenant.id", tenant), ("service.name", "shop")], spans);
+    let own = [
+        in_session("one", "1"),
+        in_session("two", "2"),
+        span("none"),
+        nested,
+    ];
+    let sent = request(vec![
+        of("acme", Vec::from(own)),
+        of("globex", vec![in_session("other", "1")]),
+    ]);
+    assert_eq!(send(&gateway, &[], &sent).await?.status(), 200);
+    let mut sessions: Vec<_> = backend
+        .wait_for(5)
+        .await?
+        .into_iter()
+        .map(|(_, span)| {
+            let ids = span.attributes.iter();
+            let ids = ids.filter(|pair| pair.key == "session.id").count();
+            let texts = texts(&span.attributes);
+            let id = texts.get("session.id").cloned().unwrap_or_default();
+            assert_eq!(ids, usize::from(!id.is_empty()), "{span:?}");
+            assert!(!format!("{span:?}").contains("\"id\""), "{span:?}");
+            format!("{} {id}", span.name)
+        })
+        .collect();
+    sessions.sort();
+    assert_eq!(
+        sessions,
+        [
+            "nested cogniverse-acme-shop:1",
+            "none ",
+            "one cogniverse-acme-shop:1",
+            "other cogniverse-globex-shop:1",
+            "two cogniverse-acme-shop:2",
+        ]
+    );
     Ok(())
 }

@@ -15,11 +15,21 @@ pub(super) struct SpanFields {
     pub(super) service: Option<String>,
     pub(super) name: Option<String>,
     pub(super) kind: Option<SpanKind>,
-    pub(super) status: Option<Status>,
+    pub(super) status_code: Option<Status>,
+    pub(super) status_message: Option<String>,
     pub(super) attributes: Vec<KeyValue>,
 }
 
 impl SpanFields {
+    /// What code and message, in whichever order they came, say together. A message alone is of
+    /// an error.
+    pub(super) fn status(&mut self) -> Option<Status> {
+        match (self.status_code.take(), self.status_message.take()) {
+            (None | Some(Status::Error { .. }), Some(message)) => Some(Status::error(message)),
+            (code, _) => code,
+        }
+    }
+
     fn put(&mut self, field: &Field, value: Value) {
         let text = || value.as_str().into_owned();
         match field.name() {
@@ -27,8 +37,8 @@ impl SpanFields {
             "service" => self.service = Some(text()),
             "otel.name" => self.name = Some(text()),
             "otel.kind" => self.kind = kind(&text()),
-            "otel.status_code" => self.status = status(&text()),
-            "otel.status_message" => self.status = Some(Status::error(text())),
+            "otel.status_code" => self.status_code = status(&text()),
+            "otel.status_message" => self.status_message = Some(text()),
             name => self.attributes.push(KeyValue::new(name, value)),
         }
     }
@@ -78,7 +88,8 @@ impl Visit for SpanFields {
 
     fn record_error(&mut self, field: &Field, value: &(dyn Error + 'static)) {
         let text = value.to_string();
-        self.status = Some(Status::error(text.clone()));
+        self.status_code = Some(Status::error(""));
+        self.status_message = Some(text.clone());
         self.put(field, text.into());
     }
 

@@ -2,8 +2,9 @@
 
 use std::borrow::Cow;
 
-use super::super::wire::{Field, Value, fields, put_bytes};
-use super::rule::{Change, Rule};
+use super::super::wire::any_value::{ARRAY, BYTES, KEY_VALUE_LIST, TEXT};
+use super::super::wire::{Change, each_field, key_and_value, pair_of};
+use super::rule::Rule;
 
 /// Where the attributes of a message are, and the messages in it that have some.
 #[derive(Debug)]
@@ -44,37 +45,10 @@ pub(super) fn rewrite(rules: &[Rule], shape: &Shape, message: &[u8]) -> Option<V
     })
 }
 
-/// Writes a message anew with what `change` makes of its length-delimited fields; none where
-/// nothing changes.
-pub(super) fn each_field(
-    message: &[u8],
-    mut change: impl FnMut(&Field<'_>, &[u8]) -> Change,
-) -> Option<Vec<u8>> {
-    let mut out: Option<Vec<u8>> = None;
-    let mut done = 0;
-    // What comes here is valid.
-    for field in fields(message).filter_map(Result::ok) {
-        let change = match field.value {
-            Value::Bytes(content) => change(&field, content),
-            _ => Change::None,
-        };
-        if let (None, Change::To(_) | Change::Drop) = (&out, &change) {
-            let mut before = Vec::with_capacity(message.len());
-            before.extend_from_slice(message.get(..done).unwrap_or_default());
-            out = Some(before);
-        }
-        done += field.raw.len();
-        match (&mut out, change) {
-            (Some(out), Change::None) => out.extend_from_slice(field.raw),
-            (Some(out), Change::To(content)) => put_bytes(field.number, &content, out),
-            (_, Change::Drop) | (None, _) => {}
-        }
-    }
-    out
-}
-
 /// What becomes of a `KeyValue` message.
 fn attribute(rules: &[Rule], pair: &[u8]) -> Change {
+    let known = known_pair(pair);
+    let pair = known.as_deref().unwrap_or(pair);
     let (key, value) = key_and_value(pair);
     let mut current = Cow::Borrowed(value);
     for rule in rules {
@@ -85,28 +59,34 @@ fn attribute(rules: &[Rule], pair: &[u8]) -> Change {
         }
     }
     match current {
-        Cow::Borrowed(_) => Change::None,
         Cow::Owned(value) => Change::To(pair_of(key, &value)),
+        Cow::Borrowed(_) => known.map_or(Change::None, Change::To),
     }
 }
 
-/// The parts of a valid `KeyValue` message.
-pub(super) fn key_and_value(pair: &[u8]) -> (&str, &[u8]) {
-    let (mut key, mut value) = ("", [].as_slice());
-    for field in fields(pair).filter_map(Result::ok) {
-        match (field.number, field.value) {
-            (1, Value::Bytes(bytes)) => key = std::str::from_utf8(bytes).unwrap_or_default(),
-            (2, Value::Bytes(bytes)) => value = bytes,
-            _ => {}
-        }
-    }
-    (key, value)
+/// A `KeyValue` message without the fields that no rule can read, in its values too; none where
+/// it has none.
+fn known_pair(pair: &[u8]) -> Option<Vec<u8>> {
+    each_field(pair, |field, content| match field.number {
+        1 => Change::None,
+        2 => known_value(content).map_or(Change::None, Change::To),
+        _ => Change::Drop,
+    })
 }
 
-/// A `KeyValue` message.
-pub(super) fn pair_of(key: &str, value: &[u8]) -> Vec<u8> {
-    let mut pair = Vec::with_capacity(key.len() + value.len() + 8);
-    put_bytes(1, key.as_bytes(), &mut pair);
-    put_bytes(2, value, &mut pair);
-    pair
+/// The same of an `AnyValue` message.
+fn known_value(value: &[u8]) -> Option<Vec<u8>> {
+    let inner = |content: &[u8], known: fn(&[u8]) -> Option<Vec<u8>>| {
+        let list = each_field(content, |field, content| match field.number {
+            1 => known(content).map_or(Change::None, Change::To),
+            _ => Change::Drop,
+        });
+        list.map_or(Change::None, Change::To)
+    };
+    each_field(value, |field, content| match field.number {
+        ARRAY => inner(content, known_value),
+        KEY_VALUE_LIST => inner(content, known_pair),
+        TEXT..=BYTES => Change::None,
+        _ => Change::Drop,
+    })
 }

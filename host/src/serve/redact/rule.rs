@@ -1,35 +1,13 @@
 //! A rule, and what it makes of a value.
 
-use std::borrow::Cow;
-
 use hmac::{Hmac, KeyInit, Mac};
 use regex::{NoExpand, Regex};
 use sha2::Sha256;
 
-use super::super::wire::{Value, fields, put_bytes};
+use super::super::wire::any_value::{ARRAY, BYTES, KEY_VALUE_LIST, TEXT, kind, plain};
+use super::super::wire::{Change, Value, each_field, key_and_value, pair_of, put_bytes};
 use super::RedactionError;
-use super::rewrite::{each_field, key_and_value, pair_of};
 use crate::config::{RedactionAction, RedactionRule};
-
-/// What becomes of something.
-#[derive(Debug)]
-pub(super) enum Change {
-    /// Nothing.
-    None,
-    /// These bytes take its place.
-    To(Vec<u8>),
-    /// It goes.
-    Drop,
-}
-
-/// The kinds of `AnyValue`, by their fields.
-const TEXT: u32 = 1;
-const BOOL: u32 = 2;
-const INT: u32 = 3;
-const DOUBLE: u32 = 4;
-const ARRAY: u32 = 5;
-const KEY_VALUE_LIST: u32 = 6;
-const BYTES: u32 = 7;
 
 /// How many of a hash's 32 bytes are written: enough that no two values share them.
 const HASH_BYTES: usize = 16;
@@ -198,25 +176,6 @@ impl Rule {
             inner.map_or(Change::None, Change::To)
         });
         changed.map_or(Change::None, Change::To)
-    }
-}
-
-/// What an `AnyValue` message holds; none where it holds nothing.
-fn kind(value: &[u8]) -> Option<(u32, Value<'_>)> {
-    fields(value)
-        .filter_map(Result::ok)
-        .find(|field| (TEXT..=BYTES).contains(&field.number))
-        .map(|field| (field.number, field.value))
-}
-
-/// A value that is neither an array nor a list of pairs as a text.
-fn plain(value: &[u8]) -> Option<Cow<'_, str>> {
-    match kind(value)? {
-        (TEXT | BYTES, Value::Bytes(bytes)) => Some(String::from_utf8_lossy(bytes)),
-        (BOOL, Value::Varint(bit)) => Some((bit != 0).to_string().into()),
-        (INT, Value::Varint(number)) => Some(number.cast_signed().to_string().into()),
-        (DOUBLE, Value::Fixed64(bits)) => Some(f64::from_bits(bits).to_string().into()),
-        _ => None,
     }
 }
 

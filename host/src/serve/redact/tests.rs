@@ -220,3 +220,34 @@ fn attributes_of_events_links_and_resources_are_seen_and_nothing_else_is() {
     let resource = Resource::decode(resource).unwrap();
     assert_eq!(resource.attributes, vec![text("who", "x")]);
 }
+
+#[test]
+fn what_no_rule_can_read_does_not_leave_in_an_attribute() {
+    use super::super::wire::put_bytes;
+
+    // Fields of a later version, in the pair, in its value, and in a value inside.
+    let mut inner = AnyValue {
+        value: Some(Value::StringValue("kept".to_owned())),
+    }
+    .encode_to_vec();
+    put_bytes(15, b"hidden", &mut inner);
+    let (mut array, mut any, mut pair) = (Vec::new(), Vec::new(), Vec::new());
+    put_bytes(1, &inner, &mut array);
+    put_bytes(2, b"hidden", &mut array);
+    put_bytes(5, &array, &mut any);
+    put_bytes(15, b"hidden", &mut any);
+    put_bytes(1, b"list", &mut pair);
+    put_bytes(2, &any, &mut pair);
+    put_bytes(15, b"hidden", &mut pair);
+    let mut bytes = span(Vec::new()).encode_to_vec();
+    put_bytes(9, &pair, &mut bytes);
+
+    let rules = "redaction.rules = [{ key = \"other\", action = \"drop\" }]";
+    let left = redactor(rules).span(bytes.clone().into());
+    assert!(!left.windows(6).any(|part| part == b"hidden"));
+    assert_eq!(
+        Span::decode(left).unwrap(),
+        Span::decode(bytes.as_slice()).unwrap()
+    );
+    assert_eq!(redactor("").span(bytes.clone().into()), bytes);
+}

@@ -1,7 +1,9 @@
 //! Protobuf as it lies in a buffer. A request is checked and cut without making structures of
 //! its spans: decoding and encoding them again would cost more than everything else.
 
+pub(super) mod any_value;
 mod check;
+mod edit;
 mod fields;
 mod json;
 mod request;
@@ -10,6 +12,7 @@ mod schema;
 mod tests;
 
 use check::check;
+pub(super) use edit::{Change, each_field, key_and_value, pair_of};
 pub(super) use fields::{Field, Value, fields, put_bytes};
 pub(super) use json::from_json;
 pub(super) use request::{Refused, attribute_text, cut};
