@@ -94,6 +94,16 @@ fn the_exit_code_tells_what_kind_of_end_it_was() {
     }
 }
 
+#[test]
+fn spans_are_not_exported_as_a_table() {
+    let folder = folder("cli-export-table");
+    for line in ["export --format table", "export -o spans.txt"] {
+        let output = roost(&folder, line);
+        assert_eq!(output.status.code(), Some(2), "{line}");
+        assert!(stderr(&output).contains("say --format jsonl"), "{output:?}");
+    }
+}
+
 #[cfg(unix)]
 #[test]
 fn a_reader_that_stops_reading_is_no_failure() {

@@ -103,12 +103,12 @@ async fn list(context: &Context, args: &ListArgs) -> anyhow::Result<Exit> {
         let mut rows = Rows::begin(&args.format, frame.schema(), None)?;
         rows.write(frame)?;
         rows.finish()?;
-    } else if annotations.is_empty() {
+    } else if annotations.is_empty() && args.format.file().is_none() {
         let project = text::one_line(&project);
         terminal::note(&format!("no such annotation in {project}"));
     } else {
-        let width = context.terminal.width;
-        context.terminal.print(&render(&annotations, width))?;
+        let table = |width| render(&annotations, width);
+        args.format.show(&context.terminal, table)?;
     }
     Ok(Exit::Fine)
 }

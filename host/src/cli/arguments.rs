@@ -12,11 +12,13 @@ use super::{
 
 const AFTER_HELP: &str = "\
 Exit codes:
-  0  it went well
-  1  it failed: the backend, a provider, or a health check that found something
-  2  the command line or the configuration is wrong
-  3  what was asked for does not exist
-  4  the backend does not accept the credential, or does not allow this
+  0    it went well
+  1    it failed: the backend, a provider, a part of what was to be written, or what health,
+       providers inspect or serve found wrong
+  2    the command line or the configuration is wrong
+  3    what was asked for does not exist
+  4    the backend does not accept the credential, or does not allow this
+  130  Ctrl-C ended it
 
 Examples:
   roost providers list

@@ -10,12 +10,12 @@ use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use roost::Provider;
 use roost::provider::SpanQuery;
 use roost::query::{FileTarget, Format as FileFormat};
-use tokio::task::block_in_place;
+use tokio::task::{block_in_place, yield_now};
 
 use super::columns::{self, projection};
 use super::context::Context;
-use super::destination::{self, Destination};
-use super::exit::Exit;
+use super::destination::{self, Destination, Output};
+use super::exit::{CommandError, Exit};
 use super::json_lines::JsonLines;
 use super::scope::{Scope, ScopeArgs};
 use super::selection::{FILTERS, SelectionArgs};
@@ -51,7 +51,11 @@ pub(super) struct ExportArgs {
 }
 
 pub(super) async fn run(context: &Context, args: &ExportArgs) -> anyhow::Result<Exit> {
-    args.format.format(Format::Jsonl)?;
+    if args.format.format(Format::Jsonl)? == Format::Table {
+        let why = "spans are exported for programs: say --format jsonl, json, csv or parquet, or end \
+                   the file so; `roost spans` writes tables";
+        return Err(CommandError::Usage(why.to_owned()).into());
+    }
     let telemetry = context.telemetry().await?;
     let Scope { provider, project } = args.scope.open(&telemetry)?;
     let mut query = args.selection.query(&project)?;
@@ -93,6 +97,8 @@ pub(super) async fn write(
             Format::Parquet => FileFormat::Parquet,
         };
         if format != FileFormat::JsonLines && !columns.is_empty() {
+            // Who cannot write hears of it before anything is read.
+            let to = Destination::open(args.output())?;
             // The types of columns are known when all spans are, and then all columns are there.
             let folder = tempfile::tempdir().context("there is no room for temporary files")?;
             let whole = folder.path().join("spans.parquet");
@@ -100,7 +106,7 @@ pub(super) async fn write(
             traces
                 .export_spans(&query, target, FileFormat::Parquet)
                 .await?;
-            return block_in_place(|| some_columns(&whole, columns, args));
+            return some_columns(&whole, columns, args, to).await;
         }
         let (destination, output) = Destination::open(args.output())?;
         let exported = if format == FileFormat::JsonLines {
@@ -132,14 +138,22 @@ pub(super) async fn write(
 }
 
 /// Some columns of a Parquet file, written out.
-fn some_columns(file: &Path, columns: &[String], args: &FormatArgs) -> anyhow::Result<Written> {
+async fn some_columns(
+    file: &Path,
+    columns: &[String],
+    args: &FormatArgs,
+    to: (Destination, Output),
+) -> anyhow::Result<Written> {
     let file = std::fs::File::open(file).context("the temporary file is gone")?;
     let reader = ParquetRecordBatchReaderBuilder::try_new(file)?;
     let empty = RecordBatch::new_empty(Arc::clone(reader.schema()));
     let schema = columns::select(&empty, columns)?.schema();
-    let mut rows = Rows::begin(args, schema, None)?;
-    for batch in reader.build()? {
+    let mut rows = Rows::to(to, args, schema, None)?;
+    let mut batches = reader.build()?;
+    while let Some(batch) = block_in_place(|| batches.next()) {
         rows.write(columns::select(&batch?, columns)?)?;
+        // Ctrl-C is heard between two batches: this runs in the task that waits for it.
+        yield_now().await;
     }
     rows.finish()
 }

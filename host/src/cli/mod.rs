@@ -80,12 +80,11 @@ pub(crate) fn main() -> ExitCode {
 fn run(cli: Cli) -> anyhow::Result<Exit> {
     let runtime = tokio::runtime::Runtime::new().context("the async runtime cannot start")?;
     let context = Context::new(cli.global);
-    if let Command::Serve(args) = cli.command {
-        // It ends in its own way.
-        return runtime.block_on(serve::run(&context, &args));
-    }
     let interrupt = Arc::new(Notify::new());
-    runtime.spawn(end_at_interrupt(Arc::clone(&interrupt)));
+    // A gateway ends in its own way.
+    if !matches!(cli.command, Command::Serve(_)) {
+        runtime.spawn(end_at_interrupt(Arc::clone(&interrupt)));
+    }
     let ended = runtime.block_on(async {
         tokio::select! {
             ended = command(&context, cli.command) => ended,

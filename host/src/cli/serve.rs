@@ -77,12 +77,20 @@ health and metrics at http://{}
 pub(super) async fn run(context: &Context, args: &ServeArgs) -> anyhow::Result<Exit> {
     // Before anything listens: who is told to stop must not miss it.
     let mut signals = Signals::listen().context("signals cannot be awaited")?;
-    let starting = TelemetryManager::start(context.exporting_config()?);
-    let telemetry = context
-        .terminal
-        .waiting("loading providers", starting)
-        .await?;
-    let gateway = Gateway::start(telemetry).await?;
+    let config = context.exporting_config()?;
+    let starting = async {
+        let loading = TelemetryManager::start(config);
+        let telemetry = context.terminal.waiting("loading providers", loading);
+        anyhow::Ok(Gateway::start(telemetry.await?).await?)
+    };
+    let gateway = tokio::select! {
+        started = starting => started?,
+        () = signals.next() => {
+            // Nothing was taken yet, so nothing is lost.
+            tracing::info!("stopped before it listened");
+            return Ok(Exit::Fine);
+        }
+    };
     let say = |event: Event| context.terminal.print(&event.text(args.output.json)?);
     say(Event::Listening(gateway.addresses()))?;
 

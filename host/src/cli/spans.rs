@@ -77,11 +77,11 @@ pub(super) async fn run(context: &Context, args: &SpansArgs) -> anyhow::Result<E
         if args.format.json {
             let records = spans.iter().map(record::Span::from);
             context.terminal.print(&record::lines(records)?)?;
-        } else if spans.is_empty() {
+        } else if spans.is_empty() && args.format.file().is_none() {
             nothing(&project);
         } else {
-            let width = context.terminal.width.filter(|_| !args.wide);
-            context.terminal.print(&render(&spans, width))?;
+            let table = |width: Option<usize>| render(&spans, width.filter(|_| !args.wide));
+            args.format.show(&context.terminal, table)?;
         }
         return Ok(Exit::Fine);
     }
@@ -92,7 +92,7 @@ pub(super) async fn run(context: &Context, args: &SpansArgs) -> anyhow::Result<E
     let query = query.project_to(projection(&args.columns));
     let reading = async { traces.frames(&query)?.collect().await };
     let frame = context.terminal.waiting(what, reading).await?;
-    if frame.num_rows() == 0 {
+    if frame.num_rows() == 0 && args.format.file().is_none() {
         nothing(&project);
         return Ok(Exit::Fine);
     }

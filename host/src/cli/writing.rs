@@ -3,15 +3,19 @@
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
+use anstream::adapter::strip_str;
 use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
 use arrow::json::LineDelimitedWriter;
+use arrow::json::writer::{LineDelimited, WriterBuilder};
 use clap::{Args, ValueEnum};
 use parquet::arrow::ArrowWriter;
+use roost::query::parquet_properties;
 use tokio::task::block_in_place;
 
 use super::destination::{self, Destination, Output};
 use super::exit::CommandError;
+use super::terminal::Terminal;
 use super::{frame_table, terminal};
 
 /// How many rows of a table are laid out together.
@@ -66,12 +70,36 @@ impl FormatArgs {
         self.output.as_deref()
     }
 
+    /// The output, unless it is standard output.
+    pub(super) fn file(&self) -> Option<&Path> {
+        self.output()
+            .filter(|path| !super::lines::is_standard(path))
+    }
+
+    /// Show a table: on the terminal, or whole and without colours in the file that was named.
+    pub(super) fn show(
+        &self,
+        terminal: &Terminal,
+        render: impl FnOnce(Option<usize>) -> String,
+    ) -> anyhow::Result<()> {
+        let Some(file) = self.file() else {
+            return terminal.print(&render(terminal.width));
+        };
+        let (destination, mut output) = Destination::open(Some(file))?;
+        let table = strip_str(&render(None)).to_string();
+        let written = block_in_place(|| {
+            output.write_all(table.as_bytes())?;
+            output.flush()
+        });
+        let failed = |error: std::io::Error| anyhow::Error::new(error).context(UNWRITTEN);
+        written.map_err(|error| destination.failed(failed(error)))?;
+        destination.finish()?;
+        Ok(())
+    }
+
     /// The format that is wanted, or `usual` where nothing says.
     pub(super) fn format(&self, usual: Format) -> Result<Format, CommandError> {
-        let file = self
-            .output()
-            .filter(|path| !super::lines::is_standard(path));
-        let format = match (self.format, file) {
+        let format = match (self.format, self.file()) {
             _ if self.json => Format::Jsonl,
             (Some(format), _) => format,
             (None, None) => usual,
@@ -118,16 +146,26 @@ impl Rows {
         schema: SchemaRef,
         width: Option<usize>,
     ) -> anyhow::Result<Self> {
+        Self::to(Destination::open(args.output())?, args, schema, width)
+    }
+
+    /// As [`begin`](Self::begin), where what is written to is open already.
+    pub(super) fn to(
+        (destination, output): (Destination, Output),
+        args: &FormatArgs,
+        schema: SchemaRef,
+        width: Option<usize>,
+    ) -> anyhow::Result<Self> {
         let format = args.format(Format::Table)?;
         let width = width.filter(|_| destination::is_terminal(args.output()));
-        let (destination, output) = Destination::open(args.output())?;
         let encoder = match format {
-            Format::Table => Encoder::Table(Block::new(schema, width)),
-            Format::Json => Encoder::Lines { array: true },
-            Format::Jsonl => Encoder::Lines { array: false },
+            Format::Table => Encoder::Table(Block::new(schema, width, args.file().is_some())),
+            Format::Json => Encoder::Lines(Lines::Array),
+            Format::Jsonl if args.json => Encoder::Lines(Lines::Records),
+            Format::Jsonl => Encoder::Lines(Lines::File),
             Format::Csv => Encoder::Csv(schema),
             Format::Parquet => {
-                let writer = ArrowWriter::try_new(output, schema, None)?;
+                let writer = ArrowWriter::try_new(output, schema, Some(parquet_properties()))?;
                 return Ok(Self {
                     out: Out::Parquet(Box::new(writer)),
                     destination,
@@ -144,6 +182,9 @@ impl Rows {
 
     /// Write these rows. It may block as long as whoever reads takes nothing.
     pub(super) fn write(&mut self, rows: RecordBatch) -> anyhow::Result<()> {
+        if rows.num_rows() == 0 {
+            return Ok(());
+        }
         let is_first = self.count == 0;
         self.count += u64::try_from(rows.num_rows()).unwrap_or(u64::MAX);
         let written = block_in_place(|| match &mut self.out {
@@ -178,8 +219,19 @@ const UNWRITTEN: &str = "the output cannot be written";
 
 enum Encoder {
     Table(Block),
-    Lines { array: bool },
+    Lines(Lines),
     Csv(SchemaRef),
+}
+
+/// How JSON objects follow one another.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Lines {
+    /// In one array.
+    Array,
+    /// One a line, without what is null, as files have it.
+    File,
+    /// One a line with all its keys, as `--json` promises.
+    Records,
 }
 
 /// Rows of a table that are laid out together.
@@ -189,13 +241,16 @@ struct Block {
     held: Vec<RecordBatch>,
     rows: usize,
     is_first: bool,
+    /// Never with colours.
+    is_plain: bool,
 }
 
 impl Block {
-    fn new(schema: SchemaRef, width: Option<usize>) -> Self {
+    fn new(schema: SchemaRef, width: Option<usize>, is_plain: bool) -> Self {
         Self {
             schema,
             width,
+            is_plain,
             held: Vec::new(),
             rows: 0,
             is_first: true,
@@ -219,7 +274,10 @@ impl Block {
         if !std::mem::take(&mut self.is_first) {
             out.write_all(b"\n")?;
         }
-        let table = terminal::coloured(&table);
+        let table = match self.is_plain {
+            true => strip_str(&table).to_string().into(),
+            false => terminal::coloured(&table),
+        };
         out.write_all(table.as_bytes())?;
         Ok(())
     }
@@ -234,12 +292,14 @@ impl Encoder {
     ) -> anyhow::Result<()> {
         match self {
             Self::Table(block) => block.push(batch, out),
-            Self::Lines { array } => {
-                let mut lines = LineDelimitedWriter::new(Vec::new());
+            Self::Lines(kind) => {
+                let mut lines: LineDelimitedWriter<Vec<u8>> = WriterBuilder::new()
+                    .with_explicit_nulls(*kind == Lines::Records)
+                    .build::<_, LineDelimited>(Vec::new());
                 lines.write(&batch)?;
                 lines.finish()?;
                 let lines = lines.into_inner();
-                if !*array {
+                if *kind != Lines::Array {
                     return Ok(out.write_all(&lines)?);
                 }
                 let mut before: &[u8] = if is_first { b"[\n" } else { b",\n" };
@@ -258,10 +318,10 @@ impl Encoder {
     fn finish(self, is_empty: bool, out: &mut impl Write) -> anyhow::Result<()> {
         match self {
             Self::Table(mut block) if block.rows > 0 || block.is_first => block.print(out),
-            Self::Lines { array: true } if is_empty => Ok(out.write_all(b"[]\n")?),
-            Self::Lines { array: true } => Ok(out.write_all(b"\n]\n")?),
+            Self::Lines(Lines::Array) if is_empty => Ok(out.write_all(b"[]\n")?),
+            Self::Lines(Lines::Array) => Ok(out.write_all(b"\n]\n")?),
             Self::Csv(schema) if is_empty => csv(&RecordBatch::new_empty(schema), true, out),
-            Self::Table(_) | Self::Lines { .. } | Self::Csv(_) => Ok(()),
+            Self::Table(_) | Self::Lines(_) | Self::Csv(_) => Ok(()),
         }
     }
 }
@@ -274,4 +334,86 @@ fn csv(batch: &RecordBatch, head: bool, out: &mut impl Write) -> anyhow::Result<
     writer.write(batch)?;
     drop(writer);
     Ok(out.write_all(&text)?)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use std::sync::Arc;
+
+    use arrow::array::{ArrayRef, Float64Array, StringArray};
+    use parquet::file::reader::{FileReader, SerializedFileReader};
+
+    use super::*;
+
+    fn frame() -> RecordBatch {
+        let names: ArrayRef = Arc::new(StringArray::from(vec!["search", "answer"]));
+        let scores: ArrayRef = Arc::new(Float64Array::from(vec![Some(0.5), None]));
+        let columns = [("name", names, false), ("score", scores, true)];
+        RecordBatch::try_from_iter_with_nullable(columns).unwrap()
+    }
+
+    /// The file that these batches become.
+    fn file(format: Format, batches: Vec<RecordBatch>) -> Vec<u8> {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("rows");
+        let args = FormatArgs {
+            json: false,
+            format: Some(format),
+            output: Some(path.clone()),
+        };
+        let mut rows = Rows::begin(&args, frame().schema(), None).unwrap();
+        for batch in batches {
+            rows.write(batch).unwrap();
+        }
+        rows.finish().unwrap();
+        std::fs::read(path).unwrap()
+    }
+
+    #[test]
+    fn csv_has_one_head_line_however_few_rows_there_are() {
+        let empty = || RecordBatch::new_empty(frame().schema());
+        for batches in [vec![], vec![empty()], vec![empty(), empty()]] {
+            assert_eq!(file(Format::Csv, batches), b"name,score\n");
+        }
+        let whole = file(Format::Csv, vec![empty(), frame(), empty(), frame()]);
+        let lines = "search,0.5\nanswer,\n";
+        assert_eq!(whole, format!("name,score\n{lines}{lines}").into_bytes());
+    }
+
+    #[test]
+    fn parquet_is_compressed_as_an_export_is() {
+        let bytes = bytes::Bytes::from(file(Format::Parquet, vec![frame()]));
+        let reader = SerializedFileReader::new(bytes).unwrap();
+        let compression = reader.metadata().row_group(0).column(0).compression();
+        assert!(matches!(compression, parquet::basic::Compression::ZSTD(_)));
+    }
+
+    #[test]
+    fn a_table_goes_to_the_file_that_is_named_without_colours() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("spans.txt");
+        let args = FormatArgs {
+            json: false,
+            format: None,
+            output: Some(path.clone()),
+        };
+        let terminal = Terminal::of_process(false);
+        let table = |_: Option<usize>| format!("{}\n", terminal::paint(terminal::BAD, "ERROR"));
+        args.show(&terminal, table).unwrap();
+        assert_eq!(std::fs::read(path).unwrap(), b"ERROR\n");
+    }
+
+    #[test]
+    fn records_have_all_their_keys() {
+        let mut out = Vec::new();
+        let mut records = Encoder::Lines(Lines::Records);
+        records.write(frame(), true, &mut out).unwrap();
+        let lines = String::from_utf8(out).unwrap();
+        assert!(
+            lines.contains("{\"name\":\"answer\",\"score\":null}"),
+            "{lines}"
+        );
+    }
 }

@@ -38,7 +38,8 @@ pub use arrow;
 pub use error::{FilterError, FrameError, QueryError, SyntaxError};
 pub use evaluations::{annotation_frame, evaluations_from_frame, span_targets};
 pub use files::{
-    ExportReport, FileError, FileSource, FileTarget, Format, RecordStream, read_frame, read_records,
+    ExportReport, FileError, FileSource, FileTarget, Format, RecordStream, parquet_properties,
+    read_frame, read_records,
 };
 pub use filter::Filter;
 pub use frame::{SpanFrames, span_frame};

@@ -44,6 +44,9 @@ pub(super) async fn run(context: &Context, args: &DeleteArgs) -> anyhow::Result<
         .terminal
         .waiting("deleting annotations", deleting)
         .await?;
-    terminal::note(&format!("{what} deleted"));
+    terminal::note(&match args.ids.len() {
+        1 => "this annotation is not there any more".to_owned(),
+        _ => format!("none of these {what} is there any more"),
+    });
     Ok(Exit::Fine)
 }

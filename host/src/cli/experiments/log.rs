@@ -141,6 +141,23 @@ pub(super) async fn run(context: &Context, args: LogArgs) -> anyhow::Result<Exit
     Ok(Exit::Fine)
 }
 
+/// Why a run was not written, or not all that is said of it.
+struct Unwritten {
+    /// The run, if it is there and an evaluation of it is not.
+    id: Option<String>,
+    error: ProviderError,
+}
+
+impl From<Unwritten> for anyhow::Error {
+    fn from(unwritten: Unwritten) -> Self {
+        let error = Self::new(unwritten.error);
+        match unwritten.id {
+            Some(id) => error.context(format!("run {id} is written, its evaluation is not")),
+            None => error,
+        }
+    }
+}
+
 /// What is written to.
 struct Log {
     provider: Provider,
@@ -183,15 +200,17 @@ impl Log {
         Ok(None)
     }
 
-    async fn run(
-        &self,
-        run: NewRun,
-        evaluations: Vec<NewEvaluation>,
-    ) -> Result<String, ProviderError> {
+    async fn run(&self, run: NewRun, evaluations: Vec<NewEvaluation>) -> Result<String, Unwritten> {
         let store = self.provider.experiments();
-        let id = store.log_run(&self.project, &self.experiment, &run).await?;
-        self.evaluations(&id, evaluations).await?;
-        Ok(id)
+        let logged = store.log_run(&self.project, &self.experiment, &run).await;
+        let id = logged.map_err(|error| Unwritten { id: None, error })?;
+        match self.evaluations(&id, evaluations).await {
+            Ok(()) => Ok(id),
+            Err(error) => Err(Unwritten {
+                id: Some(id),
+                error,
+            }),
+        }
     }
 
     async fn evaluations(
@@ -212,37 +231,51 @@ impl Log {
     async fn file(&self, context: &Context, file: &Path, json: bool) -> anyhow::Result<Exit> {
         let mut lines = lines::read(file)?;
         let written = Counter::default();
-        let mut rejected = 0_usize;
+        let (mut rejected, mut unjudged) = (0_usize, 0_usize);
         let work = async {
+            // Else each line would be refused for it.
+            let store = self.provider.experiments();
+            store
+                .get_experiment(&self.project, &self.experiment)
+                .await?;
             while let Some(line) = lines.recv().await {
                 let (number, line) = line?;
                 if line.trim().is_empty() {
                     continue;
                 }
-                let logged = match run_line::parse(&line, Timestamp::now()) {
+                let (id, error) = match run_line::parse(&line, Timestamp::now()) {
                     Ok((run, evaluations)) => match self.run(run, evaluations).await {
-                        Ok(id) => Ok(id),
-                        Err(error) if is_of_one(error.kind()) => Err(error.to_string()),
+                        Ok(id) => (Some(id), None),
+                        Err(unwritten) if is_of_one(unwritten.error.kind()) => {
+                            (unwritten.id, Some(unwritten.error.to_string()))
+                        }
                         // The others would fare no better.
-                        Err(error) => {
+                        Err(unwritten) => {
                             let written = written.get();
                             let place = format!("line {number}, after {written} runs were written");
-                            return Err(anyhow::Error::new(error).context(place));
+                            return Err(anyhow::Error::from(unwritten).context(place));
                         }
                     },
-                    Err(why) => Err(why),
+                    Err(why) => (None, Some(why)),
                 };
-                match &logged {
-                    Ok(_) => written.add(1),
-                    Err(why) => {
-                        rejected += 1;
-                        let why = format!("line {number} is not written: {why}");
-                        terminal::note(&text::visible(&why));
-                    }
+                written.add(usize::from(id.is_some()));
+                if let Some(why) = &error {
+                    let why = match &id {
+                        Some(id) => {
+                            unjudged += 1;
+                            format!(
+                                "line {number}: run {id} is written, its evaluation is not: {why}"
+                            )
+                        }
+                        None => {
+                            rejected += 1;
+                            format!("line {number} is not written: {why}")
+                        }
+                    };
+                    terminal::note(&text::visible(&why));
                 }
                 if json {
-                    let (line, id) = (Some(number), logged.as_deref().ok());
-                    let error = logged.as_ref().err().cloned();
+                    let (line, id) = (Some(number), id.as_deref());
                     let logged = record::lines([Logged { line, id, error }])?;
                     context.terminal.print(&logged)?;
                 }
@@ -257,13 +290,18 @@ impl Log {
             done.await?;
         }
         let count = usize::try_from(written.get()).unwrap_or(usize::MAX);
-        if rejected == 0 {
-            terminal::note(&format!("{} written", text::count(count, "run")));
-            return Ok(Exit::Fine);
+        let mut report = format!("{} written", text::count(count, "run"));
+        if unjudged > 0 {
+            report += &format!(", {unjudged} of them without all evaluations");
         }
-        let (count, rejected) = (text::count(count, "run"), text::count(rejected, "line"));
-        let why = format!("{count} written, {rejected} not");
-        Err(CommandError::Failed(why).into())
+        if rejected > 0 {
+            report += &format!(", {} not", text::count(rejected, "line"));
+        }
+        if unjudged + rejected > 0 {
+            return Err(CommandError::Failed(report).into());
+        }
+        terminal::note(&report);
+        Ok(Exit::Fine)
     }
 }
 

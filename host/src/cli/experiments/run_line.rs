@@ -50,6 +50,7 @@ impl Default for Metrics {
 }
 
 #[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
 struct MetricLine {
     name: String,
     value: f64,
@@ -190,6 +191,7 @@ mod tests {
             "[]",
             r#"{"output":"x"}"#,
             r#"{"metrics":[1]}"#,
+            r#"{"metrics":[{"name":"loss","value":1,"stpe":3}]}"#,
             r#"{"start_time":"yesterday"}"#,
             r#"{"inputs":"text"}"#,
         ] {

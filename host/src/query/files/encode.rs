@@ -13,6 +13,16 @@ use super::{FileError, Format};
 const GROUP_ROWS: usize = 64 << 10;
 const GROUP_BYTES: usize = 64 << 20;
 
+/// How Roost writes Parquet: compressed with Zstandard, in row groups of at most 64 Ki rows and
+/// 64 MiB, so that writing keeps no more than that in memory.
+pub fn parquet_properties() -> WriterProperties {
+    WriterProperties::builder()
+        .set_compression(Compression::ZSTD(ZstdLevel::default()))
+        .set_max_row_group_row_count(Some(GROUP_ROWS))
+        .set_max_row_group_bytes(Some(GROUP_BYTES))
+        .build()
+}
+
 pub(super) struct Encoder {
     file: String,
     kind: Kind,
@@ -33,12 +43,8 @@ impl Encoder {
         let file = output.file.clone();
         let kind = match format {
             Format::Parquet => {
-                let properties = WriterProperties::builder()
-                    .set_compression(Compression::ZSTD(ZstdLevel::default()))
-                    .set_max_row_group_row_count(Some(GROUP_ROWS))
-                    .set_max_row_group_bytes(Some(GROUP_BYTES))
-                    .build();
-                let writer = ArrowWriter::try_new(output, schema.clone(), Some(properties));
+                let properties = Some(parquet_properties());
+                let writer = ArrowWriter::try_new(output, schema.clone(), properties);
                 let writer = writer.map_err(|why| FileError::content(&file, why))?;
                 Kind::Parquet(Box::new(writer))
             }

@@ -10,6 +10,7 @@ use std::io;
 use std::path::Path;
 use std::str::FromStr;
 
+pub use encode::parquet_properties;
 pub use export::ExportReport;
 pub use read::{FileSource, RecordStream, read_frame, read_records};
 pub use target::FileTarget;
