@@ -1,6 +1,7 @@
 //! Datasets: created, filled, read and deleted.
 
 use std::collections::HashMap;
+use std::fmt::Display;
 
 use super::paging::Paging;
 use super::query::SpanQuery;
@@ -41,8 +42,10 @@ impl<'a> DatasetStore<'a> {
     ///
     /// [`Error::Conflict`] when the project has a dataset of that name;
     /// [`Error::InvalidArgument`] for a dataset without a name and for records that are none,
-    /// naming the first; [`Error::Partial`] when the dataset was created and not all of its
-    /// records were written, with the places of those that were not.
+    /// naming the first, and for a record without a key whose content another has that is
+    /// written in an earlier call; [`Error::Partial`] when the dataset was created and not all
+    /// of its records were written, with the place of the first that was not: none behind it
+    /// was.
     pub async fn create_dataset(
         &self,
         project: &str,
@@ -53,10 +56,9 @@ impl<'a> DatasetStore<'a> {
         dataset
             .check()
             .map_err(|why| provider.invalid(CREATE, why))?;
-        let first = provider
-            .batches(CREATE, &dataset.records)?
-            .next()
-            .map_or(0, <[NewRecord]>::len);
+        let mut parts = provider.batches(CREATE, &dataset.records)?;
+        new_record::check_parts(parts.clone()).map_err(|why| provider.invalid(CREATE, why))?;
+        let first = parts.next().map_or(0, <[NewRecord]>::len);
         let rest = dataset.records.split_off(first);
         let new = &dataset;
         let created = provider
@@ -124,7 +126,9 @@ impl<'a> DatasetStore<'a> {
                 condition: Condition::OneOf(ids.collect()),
             })
             .limit(spans.len());
-        let found = self.provider.traces().get_spans(&query).await?;
+        // What is kept may be older than a span that came in since.
+        let provider = self.provider.uncached();
+        let found = provider.traces().get_spans(&query).await?;
         Ok(found
             .into_iter()
             .map(|span| (span.span_id.clone(), span))
@@ -139,8 +143,9 @@ impl<'a> DatasetStore<'a> {
     /// # Errors
     ///
     /// [`Error::NotFound`] for a dataset that does not exist; [`Error::InvalidArgument`] for
-    /// no records and for records that are none; [`Error::Partial`] when some were written,
-    /// with the places of those that were not.
+    /// no records, for records that are none, and for a record without a key whose content
+    /// another has that is written in an earlier call; [`Error::Partial`] when some were
+    /// written, with the place of the first that was not: none behind it was.
     pub async fn append_to_dataset(
         &self,
         project: &str,
@@ -152,6 +157,8 @@ impl<'a> DatasetStore<'a> {
         dataset
             .check()
             .and_then(|()| new_record::check_records(records))
+            .map_err(|why| provider.invalid(APPEND, why))?;
+        new_record::check_parts(provider.batches(APPEND, records)?)
             .map_err(|why| provider.invalid(APPEND, why))?;
         let appended = self.append(APPEND, project, dataset, records, 0).await?;
         appended.ok_or_else(|| provider.invalid(APPEND, "there are no records to append"))
@@ -342,18 +349,20 @@ impl<'a> DatasetStore<'a> {
     }
 }
 
-/// Of `all` records only the first `written` are there.
-fn partial(written: usize, all: usize, error: &ProviderError) -> Error {
+/// Of `all` records only the first `written` are there. The others may be a million, so the
+/// first of them stands for all.
+fn partial(written: usize, all: usize, error: &impl Display) -> Error {
     let number = |count: usize| u32::try_from(count).unwrap_or(u32::MAX);
-    let reason = error.to_string();
+    let reason = match all.saturating_sub(written + 1) {
+        0 => error.to_string(),
+        behind => format!("{error}; and {behind} more behind it were not written"),
+    };
     Error::Partial(PartialFailure {
         accepted: number(written),
-        rejected: (written..all)
-            .map(|place| RejectedItem {
-                index: number(place),
-                reason: reason.clone(),
-            })
-            .collect(),
+        rejected: vec![RejectedItem {
+            index: number(written),
+            reason,
+        }],
     })
 }
 
@@ -373,4 +382,24 @@ fn not_found(project: &str, missing: &[&str]) -> Error {
         "project `{project}` has no span {}{more}; no dataset was created",
         named.join(", ")
     ))
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::panic, clippy::indexing_slicing)]
+
+    use super::*;
+
+    #[test]
+    fn the_first_record_left_stands_for_all_behind_it() {
+        let told = |written, all| match partial(written, all, &"it is away") {
+            Error::Partial(partial) => partial,
+            other => panic!("{other:?}"),
+        };
+        let many = told(1_000, 1_000_000);
+        assert_eq!((many.accepted, many.rejected.len()), (1_000, 1));
+        assert_eq!(many.rejected[0].index, 1_000);
+        assert!(many.rejected[0].reason.contains("998999 more behind it"));
+        assert_eq!(told(4, 5).rejected[0].reason, "it is away");
+    }
 }

@@ -1,9 +1,8 @@
 //! Experiments: begun, logged to, finished, read and compared.
 
-use std::hash::{DefaultHasher, Hash, Hasher};
 use std::time::Duration;
 
-use tokio::sync::{Mutex, MutexGuard};
+use tokio::sync::OwnedMutexGuard;
 
 use super::comparison::Comparison;
 use super::new_record::check_id;
@@ -27,11 +26,6 @@ const DELETE: &str = "delete-experiment";
 
 /// The most experiments in one comparison.
 const MOST_COMPARED: usize = 100;
-
-/// Backends that can only replace what they keep of an experiment would lose one of two writes
-/// at once, so those of one experiment take turns. Two experiments may share a place, which
-/// costs them time alone.
-static TURNS: [Mutex<()>; 64] = [const { Mutex::const_new(()) }; 64];
 
 /// How long a write waits for its turn.
 const TURN: Duration = Duration::from_secs(30);
@@ -86,10 +80,10 @@ impl<'a> ExperimentStore<'a> {
         mut experiment: NewExperiment,
     ) -> Result<Experiment, ProviderError> {
         let version = experiment.dataset_version.clone();
-        let mut pages = self
-            .provider
-            .datasets()
-            .pages(project, dataset, version.as_deref())?;
+        // What is kept may be older than the newest version.
+        let provider = self.provider.uncached();
+        let datasets = provider.datasets();
+        let mut pages = datasets.pages(project, dataset, version.as_deref())?;
         // The first page says which dataset it is, and whether it has that version.
         pages.next().await?;
         if let Some(dataset) = pages.dataset() {
@@ -103,11 +97,15 @@ impl<'a> ExperimentStore<'a> {
     /// A run of the same record and repetition that failed is replaced. In an experiment
     /// without a dataset every run is a new one.
     ///
+    /// A run of a record with metrics is written one call after the other with the metrics and
+    /// evaluations of the same experiment: it may replace a run that they are of.
+    ///
     /// # Errors
     ///
     /// [`Error::NotFound`] for an experiment or a record that does not exist;
     /// [`Error::Conflict`] when that record and repetition has a run that ended well;
-    /// [`Error::InvalidArgument`] for a run that ends before it begins, and the like;
+    /// [`Error::InvalidArgument`] for a run that ends before it begins, for a repetition that
+    /// the experiment does not have, and the like;
     /// [`Error::Partial`] when the run was written and what belongs to it was not: place 0 is
     /// its inputs and metadata, its metrics follow from 1, and the reasons name the run's id.
     pub async fn log_run(
@@ -121,6 +119,10 @@ impl<'a> ExperimentStore<'a> {
         check_id("experiment", experiment)
             .and_then(|()| run.check())
             .map_err(|why| provider.invalid(LOG_RUN, why))?;
+        let _turn = match (&run.record_id, run.metrics.is_empty()) {
+            (Some(_), false) => Some(self.turn(LOG_RUN, project, experiment).await?),
+            _ => None,
+        };
         provider
             .write(LOG_RUN, project, async |store, guests| {
                 let guest = guests.experiments()?;
@@ -132,7 +134,7 @@ impl<'a> ExperimentStore<'a> {
     /// Write metrics of a run, or of the experiment itself. The last value of a name counts;
     /// those before stay, at least a thousand of them.
     ///
-    /// This process writes to one experiment one call after the other. Another process that
+    /// A connection writes to one experiment one call after the other. Another process that
     /// writes to the same metric at the same moment may cost one of the values.
     ///
     /// # Errors
@@ -188,6 +190,8 @@ impl<'a> ExperimentStore<'a> {
             .and_then(|()| check_id("run", run))
             .and_then(|()| evaluation.check())
             .map_err(|why| provider.invalid(LOG_EVALUATION, why))?;
+        // Where a metric of that name is written at the same moment, one of the two is refused.
+        let _turn = self.turn(LOG_EVALUATION, project, experiment).await?;
         provider
             .write(LOG_EVALUATION, project, async |store, guests| {
                 let guest = guests.experiments()?;
@@ -228,30 +232,23 @@ impl<'a> ExperimentStore<'a> {
             .await
     }
 
-    /// Wait until nobody else in this process writes to the experiment.
+    /// Wait until nobody else writes to the experiment over this connection.
     async fn turn(
         &self,
         operation: &'static str,
         project: &str,
         experiment: &str,
-    ) -> Result<Option<MutexGuard<'static, ()>>, ProviderError> {
-        let mut hasher = DefaultHasher::new();
-        (self.provider.connection_name(), project, experiment).hash(&mut hasher);
-        let place = hasher.finish() % TURNS.len() as u64;
-        let Some(turn) = usize::try_from(place).ok().and_then(|it| TURNS.get(it)) else {
-            return Ok(None);
-        };
-        match tokio::time::timeout(TURN, turn.lock()).await {
-            Ok(guard) => Ok(Some(guard)),
-            Err(_) => {
-                let why = format!(
-                    "other writes to experiment `{experiment}` took more than {} seconds; write \
-                     several metrics in one call",
-                    TURN.as_secs()
-                );
-                Err(self.provider.error(operation, Error::Timeout(why)))
-            }
-        }
+    ) -> Result<OwnedMutexGuard<()>, ProviderError> {
+        let turn = self.provider.turns.of(project, experiment);
+        let waiting = tokio::time::timeout(TURN, turn.lock_owned());
+        waiting.await.map_err(|_| {
+            let why = format!(
+                "other writes to experiment `{experiment}` took more than {} seconds; write \
+                 fewer at once, and several metrics in one call",
+                TURN.as_secs()
+            );
+            self.provider.error(operation, Error::Timeout(why))
+        })
     }
 
     /// An experiment with its metrics and what its runs got.

@@ -26,6 +26,7 @@ mod scope;
 mod sessions;
 mod statistics;
 mod traces;
+mod turns;
 mod window;
 
 pub use analytics::{AnalyticsStore, TraceStatistics};
@@ -64,6 +65,7 @@ use crate::contract::{
     ProviderInfo, SpanExport,
 };
 use cache::{Answers, Topic, Writing};
+use turns::Turns;
 
 use crate::plugin::{Connection, ConnectionSpec, Guests, Host, State};
 
@@ -80,6 +82,8 @@ pub struct Provider {
     answers: Option<Answers>,
     /// Whether this handle asks the backend itself.
     uncached: bool,
+    /// Who writes to which experiment.
+    turns: Turns,
 }
 
 impl Provider {
@@ -92,6 +96,7 @@ impl Provider {
             scope,
             answers: None,
             uncached: false,
+            turns: Turns::default(),
         }
     }
 

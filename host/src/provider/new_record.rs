@@ -1,6 +1,9 @@
 //! Records and datasets to write: put together, made of spans, checked.
 
+use std::collections::hash_map::{DefaultHasher, Entry, HashMap};
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write as _;
+use std::hash::{Hash, Hasher};
 
 use serde_json::{Map, Value, json};
 
@@ -185,6 +188,97 @@ pub(super) fn check_records(records: &[NewRecord]) -> Result<(), String> {
     Ok(())
 }
 
+/// That no record without a key has the content of one in an earlier part. Backends that leave
+/// out what is there already would lose it there, and keep it within a part.
+pub(super) fn check_parts<'r>(
+    parts: impl ExactSizeIterator<Item = &'r [NewRecord]>,
+) -> Result<(), String> {
+    if parts.len() < 2 {
+        return Ok(());
+    }
+    let places = parts.enumerate().flat_map(|(part, records)| {
+        let records = records.iter();
+        records.map(move |record| (part, record))
+    });
+    // The content of a million records is large, and its hash is not.
+    let mut first = HashMap::new();
+    for (place, (part, record)) in places.enumerate() {
+        let content = content(record);
+        let mut hasher = DefaultHasher::new();
+        content.hash(&mut hasher);
+        match first.entry(hasher.finish()) {
+            Entry::Vacant(entry) => {
+                entry.insert((place, part, record));
+            }
+            Entry::Occupied(entry) => {
+                let (before, its_part, other) = *entry.get();
+                if record.key.is_none() && its_part < part && self::content(other) == content {
+                    return Err(format!(
+                        "record {place} has no key and the content of record {before}, and so \
+                         many records take several calls, between which one of the two would be \
+                         lost: give both a key, or leave one out"
+                    ));
+                }
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Input, output and metadata, the same text for the same content. An object that is not there
+/// and an empty one are the same.
+fn content(record: &NewRecord) -> String {
+    let parts = [
+        Some(record.input.as_str()),
+        record.output.as_deref(),
+        record.metadata.as_deref(),
+    ];
+    let mut text = String::new();
+    for part in parts {
+        match serde_json::from_str(part.unwrap_or("{}")) {
+            Ok(value) => tell(&value, &mut text),
+            // It was checked before, and is no content of another.
+            Err(_) => text.push_str(part.unwrap_or_default()),
+        }
+    }
+    text
+}
+
+/// JSON whose objects are in the order of their keys, and where 1.0 is 1.
+fn tell(value: &Value, text: &mut String) {
+    match value {
+        Value::Object(object) => {
+            let mut entries: Vec<_> = object.iter().collect();
+            entries.sort_unstable_by_key(|(key, _)| *key);
+            text.push('{');
+            for (key, value) in entries {
+                // Writing to a text cannot fail.
+                let _ = write!(text, "{key:?}:");
+                tell(value, text);
+                text.push(',');
+            }
+            text.push('}');
+        }
+        Value::Array(items) => {
+            text.push('[');
+            for item in items {
+                tell(item, text);
+                text.push(',');
+            }
+            text.push(']');
+        }
+        Value::Number(number) => {
+            let _ = match number.as_f64().filter(|_| number.is_f64()) {
+                Some(number) => write!(text, "{number}"),
+                None => write!(text, "{number}"),
+            };
+        }
+        other => {
+            let _ = write!(text, "{other}");
+        }
+    }
+}
+
 pub(super) fn check_name(what: &str, name: &str) -> Result<(), String> {
     if name.trim().is_empty() {
         return Err(format!("the name of the {what} is empty"));
@@ -307,5 +401,32 @@ mod tests {
         assert!(check_records(&twice).unwrap_err().contains("comes twice"));
         assert!(NewDataset::new(" ").check().is_err());
         assert!(NewDataset::new("d").metadata(&json!(1)).check().is_err());
+    }
+
+    #[test]
+    fn content_that_comes_again_without_a_key_in_a_later_call_is_refused() {
+        let record = |json: &str| NewRecord {
+            input: json.to_owned(),
+            ..NewRecord::new(&json!({}))
+        };
+        let a = record(r#"{"q":1,"r":[2.5]}"#);
+        let b = record(r#"{"q":2}"#);
+        let same = record(r#"{ "r": [2.5], "q": 1.0 }"#).output(&json!({}));
+        let check = |records: &[NewRecord]| check_parts(records.chunks(2));
+
+        let why = check(&[b.clone(), a.clone(), same.clone()]).unwrap_err();
+        assert!(
+            why.contains("record 2") && why.contains("record 1"),
+            "{why}"
+        );
+        // A key on the earlier one does not keep a backend from taking them for one.
+        let keyed = a.clone().key("a");
+        assert!(check(&[b.clone(), keyed, same.clone()]).is_err());
+
+        // Within one call both are written, and one with a key is another record.
+        assert!(check(&[a.clone(), same.clone(), b.clone()]).is_ok());
+        assert!(check(&[a.clone(), b.clone(), same.clone().key("s")]).is_ok());
+        let other = same.metadata(&json!({ "m": "1" }));
+        assert!(check(&[a, b, other]).is_ok());
     }
 }

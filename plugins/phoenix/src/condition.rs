@@ -108,10 +108,22 @@ fn one_of(field: &Field, values: &[AttributeValue]) -> Said {
 
 /// Latencies are computed from whole microseconds, as the host does it. Equality is left to
 /// the host all the same: databases differ in the last digit.
+///
+/// A span that ends before it begins took no time to the host, and less than none to Phoenix.
+/// So both agree where it does not matter how much below 0 a latency is.
 fn latency(condition: &Asked) -> Said {
-    match comparison(condition) {
-        Some((sign, number)) => Said::Exactly(format!("latency_ms {sign} {number:?}")),
-        None => Said::Not,
+    let Some((sign, number)) = comparison(condition) else {
+        return Said::Not;
+    };
+    let term = format!("latency_ms {sign} {number:?}");
+    match sign {
+        ">" if number >= 0.0 => Said::Exactly(term),
+        ">=" if number > 0.0 => Said::Exactly(term),
+        // Phoenix would leave out what took less than none, and to the host it fits.
+        ">" | ">=" => Said::Not,
+        "<" if number > 0.0 => Said::Exactly(term),
+        "<=" if number >= 0.0 => Said::Exactly(term),
+        _ => Said::Loosely(term),
     }
 }
 
@@ -250,6 +262,37 @@ mod tests {
         }
         let session = Field::Attribute("session.id".to_owned());
         assert_eq!(said(session, Asked::Equal(text("s"))).0, "");
+    }
+
+    #[test]
+    fn a_latency_below_zero_is_none_and_never_decides() {
+        let latency = |condition| said(Field::LatencyMs, condition);
+        for (condition, expected) in [
+            (Asked::Greater(AttributeValue::Integer(0)), ("> 0.0", true)),
+            (
+                Asked::GreaterOrEqual(AttributeValue::Number(0.5)),
+                (">= 0.5", true),
+            ),
+            (
+                Asked::LessOrEqual(AttributeValue::Integer(0)),
+                ("<= 0.0", true),
+            ),
+            (Asked::Less(AttributeValue::Integer(1)), ("< 1.0", true)),
+            (Asked::Less(AttributeValue::Integer(0)), ("< 0.0", false)),
+            (
+                Asked::LessOrEqual(AttributeValue::Integer(-1)),
+                ("<= -1.0", false),
+            ),
+        ] {
+            let (term, exact) = expected;
+            assert_eq!(latency(condition), (format!("latency_ms {term}"), exact));
+        }
+        for condition in [
+            Asked::GreaterOrEqual(AttributeValue::Integer(0)),
+            Asked::Greater(AttributeValue::Number(-0.5)),
+        ] {
+            assert_eq!(latency(condition).0, "");
+        }
     }
 
     #[test]

@@ -93,12 +93,13 @@ impl Guest for Provider {
 
     fn delete_experiment(project: String, experiment_id: String) -> Result<()> {
         let phoenix = phoenix()?;
-        experiment::find(phoenix, &project, &experiment_id)?;
+        let found = experiment::find(phoenix, &project, &experiment_id)?;
         let answer = phoenix
             .http
             .delete(&["v1", "experiments", &experiment_id])
-            // The project that Phoenix made for it; what its runs traced elsewhere stays.
-            .query("delete_project", true)
+            // Phoenix makes a project for each. Its own client traces the runs to it, and their
+            // traces stay; those of runs that Roost wrote are elsewhere.
+            .query("delete_project", found.is_ours())
             .send()?;
         if answer.status() == 404 {
             return Err(experiment::unknown(&project, &experiment_id));

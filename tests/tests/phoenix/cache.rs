@@ -3,10 +3,16 @@
 //! answer.
 
 use anyhow::{Result, ensure};
-use roost::contract::{NewAnnotation, Span, SpanRef, SpanSelection, Target, TimeWindow};
+use roost::contract::{
+    DatasetRef, Error, NewAnnotation, NewDataset, NewExperiment, NewRecord, Span, SpanRef,
+    SpanSelection, Target, TimeWindow,
+};
 use roost::provider::SpanQuery;
 use roost_tests::{Phoenix, eventually, unique};
 
+use serde_json::json;
+
+use crate::written::{span, write};
 use crate::{SOON, Service, Settings, names};
 
 const KEPT: &str = "[cache]\nttl_seconds = 3600";
@@ -133,5 +139,49 @@ async fn a_connection_can_do_without_and_errors_are_asked_again() -> Result<()> 
     off.telemetry.span("by another", &later).in_scope(|_| ());
     off.delivered().await?;
     on.spans(&later, 1).await?;
+    Ok(())
+}
+
+/// Somebody else writes meanwhile, which the answers that are kept do not show.
+#[tokio::test]
+async fn what_something_is_made_of_is_asked_anew() -> Result<()> {
+    let (service, other) = (service(KEPT).await?, Service::shared().await?);
+    let phoenix = Phoenix::shared().await?;
+    let tenant = unique("acme");
+    let (provider, project) = (service.provider(&tenant)?, service.project(&tenant)?);
+    let (early, late) = (span("op", 0, 1, json!({})), span("op", 1, 1, json!({})));
+    write(phoenix, &project, &[early]).await?;
+    let late_id = late["context"]["span_id"].as_str().unwrap_or_default();
+    let refs = [SpanRef::by_id(late_id)];
+    let made = async || {
+        let new = NewDataset::new("made");
+        let store = provider.datasets();
+        store.create_from_spans(&project, new, &refs).await
+    };
+    let missing = made().await.unwrap_err();
+    assert!(matches!(missing.kind(), Error::NotFound(_)), "{missing}");
+    write(phoenix, &project, &[late.clone()]).await?;
+    let made = made().await?;
+    assert_eq!(made.record_count, Some(1));
+
+    let wanted = DatasetRef::id(&made.id);
+    eventually("an answer is kept", SOON, async || {
+        let before = service.calls();
+        let store = provider.datasets();
+        store.get_dataset(&project, &wanted, None).await?;
+        ensure!(service.calls() == before, "the backend was asked");
+        Ok(())
+    })
+    .await?;
+    let more = [NewRecord::new(&json!({ "number": 1 }))];
+    let theirs = other.provider(&tenant)?;
+    let theirs = theirs.datasets();
+    let newest = theirs.append_to_dataset(&project, &wanted, &more).await?;
+    let begun = provider
+        .experiments()
+        .start_experiment(&project, &wanted, NewExperiment::new("e"))
+        .await?;
+    assert_ne!(newest.version, made.version);
+    assert_eq!(begun.dataset_version, newest.version);
     Ok(())
 }

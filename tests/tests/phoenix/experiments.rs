@@ -148,6 +148,11 @@ async fn a_run_that_ended_well_stays_and_a_failed_one_is_replaced() -> Result<()
     store
         .log_run(&project, &experiment, &good.clone().repetition(2))
         .await?;
+    let third = good.clone().repetition(3);
+    let third = store.log_run(&project, &experiment, &third).await;
+    let third = third.unwrap_err();
+    assert!(matches!(third.kind(), Error::InvalidArgument(_)), "{third}");
+    assert!(third.to_string().contains("from 1 to 2"), "{third}");
 
     let runs = store.list_runs(&project, &experiment).await?;
     let contents: Vec<_> = runs.into_iter().map(|it| it.content).collect();
@@ -625,5 +630,17 @@ async fn an_experiment_that_others_made_over_a_dataset_is_read_as_well() -> Resu
         .map(|it| serde_json::from_str(it.content.outputs.as_deref().unwrap()).unwrap())
         .collect();
     assert!(outputs.contains(&json!(10)), "{outputs:?}");
+
+    // What is kept of it does not make it ours: the traces of its runs stay.
+    store
+        .log_metrics(&project, id, None, &[Metric::new("loss", 0.5)])
+        .await?;
+    let (_, there) = rest(phoenix, &format!("v1/experiments/{id}")).await?;
+    let traced = there["data"]["project_name"].as_str().unwrap().to_owned();
+    store.delete_experiment(&project, id).await?;
+    let gone = store.get_experiment(&project, id).await;
+    assert!(is_missing(&gone.unwrap_err()));
+    let (status, _) = rest(phoenix, &format!("v1/projects/{traced}")).await?;
+    assert_eq!(status, 200);
     Ok(())
 }

@@ -11,9 +11,10 @@ use roost::contract::{Attribute, AttributeValue, Error, Order, Projection, Span,
 use roost::provider::SpanQuery;
 use roost::query::arrow::array::AsArray;
 use roost::query::{Filter, span_frame};
-use roost_tests::unique;
+use roost_tests::{Phoenix, unique};
+use serde_json::json;
 
-use crate::{Service, grammar};
+use crate::{Service, grammar, written};
 
 /// How many filters are tried on the server; it answers each in some milliseconds.
 const ON_THE_SERVER: usize = 150;
@@ -53,7 +54,13 @@ async fn varied(service: &Service, tenant: &str) -> Result<Vec<Span>> {
         });
     }
     service.delivered().await?;
-    service.spans(tenant, 49).await
+    // One that ends before it begins, and took no time.
+    let mut backwards = written::span("backwards", 2_000, 0, json!({ "word": "a" }));
+    backwards["status_code"] = json!("UNSET");
+    backwards["end_time"] = json!(written::time(1_000));
+    let project = service.project(tenant)?;
+    written::write(Phoenix::shared().await?, &project, &[backwards]).await?;
+    service.spans(tenant, 50).await
 }
 
 fn instants(spans: &[Span]) -> Vec<u64> {

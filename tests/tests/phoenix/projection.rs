@@ -13,7 +13,7 @@ use roost::provider::{Provider, SpanQuery};
 use roost_tests::{Phoenix, unique};
 use serde_json::json;
 
-use crate::written::{NOON, span, write};
+use crate::written::{NOON, span, time, write};
 use crate::{Service, Settings};
 
 fn all_of(project: &str) -> SpanQuery {
@@ -236,13 +236,18 @@ async fn filters_of_the_query_endpoint_mean_what_they_mean_here() -> Result<()> 
                 4 => json!("ünï 'x' \"y\""),
                 _ => json!(null),
             };
+            let start = place * 7_919 % 60 * 1_000;
             let mut written = span(
                 ["search", "Search", "ünï"][place as usize % 3],
-                place * 7_919 % 60 * 1_000,
+                start,
                 place * 100,
                 json!({ "v": value, "deep.er.v": value, "session.id": format!("{project}:s1") }),
             );
             written["status_code"] = json!(["OK", "ERROR", "UNSET"][place as usize % 3]);
+            if place == 30 {
+                // It ends before it begins, and took no time.
+                written["end_time"] = json!(time(start - 500));
+            }
             written
         })
         .collect();
@@ -275,8 +280,10 @@ async fn filters_of_the_query_endpoint_mean_what_they_mean_here() -> Result<()> 
         ),
         (key("session.id"), Condition::Equal(text("s1"))),
     ];
-    for limit in [0.0, 2.5, 2.9, 100.0] {
+    for limit in [-1.0, 0.0, 2.5, 2.9, 100.0] {
         cases.push((Field::LatencyMs, Condition::Greater(number(limit))));
+        cases.push((Field::LatencyMs, Condition::GreaterOrEqual(number(limit))));
+        cases.push((Field::LatencyMs, Condition::Less(number(limit))));
         cases.push((Field::LatencyMs, Condition::LessOrEqual(number(limit))));
         cases.push((Field::LatencyMs, Condition::Equal(number(limit))));
     }

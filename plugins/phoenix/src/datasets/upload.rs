@@ -8,7 +8,7 @@ use serde_json::value::RawValue;
 use super::find::{Record, find, unknown, visible};
 use super::{name, read};
 use crate::bindings::dataset_store::{Dataset, DatasetRef, NewDataset, NewRecord};
-use crate::phoenix::Phoenix;
+use crate::phoenix::{Page, Phoenix};
 use crate::{Result, metadata};
 
 /// Create a dataset, in one step; its metadata come after, which an upload cannot carry.
@@ -59,6 +59,11 @@ pub(super) fn append(
     let found = visible(phoenix, project, dataset)?;
     // A repetition finds its records there and leaves them out.
     let written = Upload::new("append", &found.name, "", records)?.send(phoenix, true)?;
+    if written.dataset_id != found.id {
+        // It was deleted meanwhile, and Phoenix made another one for the records.
+        written.undo(phoenix)?;
+        return Err(unknown(project, dataset));
+    }
     // Where nothing was new, Phoenix names a version of that second, and not always the newest.
     let version = match written.num_created_examples {
         0 => read::newest(phoenix, &found.id)?,
@@ -110,6 +115,27 @@ struct Written {
     dataset_id: String,
     version_id: String,
     num_created_examples: u64,
+}
+
+impl Written {
+    /// Delete the dataset that an upload made. One that has another version as well is somebody
+    /// else's, who was faster, and stays.
+    fn undo(&self, phoenix: &Phoenix) -> Result<()> {
+        let versions: Page<serde::de::IgnoredAny> = phoenix
+            .http
+            .get(&["v1", "datasets", &self.dataset_id, "versions"])
+            .query("limit", 2)
+            .send()?
+            .json()?;
+        if versions.data.len() > 1 || self.num_created_examples == 0 {
+            return Ok(());
+        }
+        let deleted = phoenix
+            .http
+            .delete(&["v1", "datasets", &self.dataset_id])
+            .send()?;
+        deleted.success().map(|_| ())
+    }
 }
 
 /// An upload as Phoenix takes it: a list for each part of the records.

@@ -24,7 +24,7 @@ pub(super) struct Record {
     name: String,
     description: Option<String>,
     metadata: Metadata,
-    repetitions: u32,
+    pub(super) repetitions: u32,
     #[serde(deserialize_with = "time::deserialize")]
     created_at: u64,
     successful_run_count: u64,
@@ -78,6 +78,11 @@ pub(super) fn get(phoenix: &Phoenix, project: &str, id: &str) -> Result<Experime
 }
 
 impl Found {
+    /// Whether Roost created it.
+    pub(super) fn is_ours(&self) -> bool {
+        self.kept().is_ours()
+    }
+
     fn kept(&self) -> Kept {
         self.record.metadata.ours().unwrap_or_default()
     }

@@ -15,6 +15,9 @@ const MOST_POINTS: usize = 1_000;
 /// What is kept.
 #[derive(Debug, Default, Serialize, Deserialize)]
 pub(super) struct Kept {
+    /// Whether Roost created the experiment; it keeps something of others as well.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    created: bool,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     status: Option<Status>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -43,12 +46,18 @@ pub(super) struct Point {
 }
 
 impl Kept {
-    /// Of an experiment that begins.
+    /// Of an experiment that Roost creates.
     pub(super) fn running() -> Self {
         Self {
+            created: true,
             status: Some(Status::Running),
             ..Self::default()
         }
+    }
+
+    /// Whether Roost created the experiment.
+    pub(super) fn is_ours(&self) -> bool {
+        self.created
     }
 
     /// How far the experiment is, as far as Roost was told.

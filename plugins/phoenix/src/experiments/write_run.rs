@@ -31,6 +31,13 @@ pub(super) fn write(
     let outputs: &RawValue = serde_json::from_str(outputs)
         .map_err(|_| error::invalid_argument("the outputs of the run are no JSON"))?;
     let found = find(phoenix, project, experiment)?;
+    // Phoenix takes any, and then misses as many runs too few.
+    if !found.hidden && !(1..=found.record.repetitions).contains(&run.repetition) {
+        return Err(error::invalid_argument(format!(
+            "the experiment has no repetition {}: count from 1 to {}",
+            run.repetition, found.record.repetitions
+        )));
+    }
     let details = Details::of(run, !found.hidden)?;
     let new = New {
         dataset_example_id: &example(phoenix, &found, run.record_id.as_deref())?,
@@ -42,11 +49,6 @@ pub(super) fn write(
     };
     let answer = if found.hidden {
         new.send_drawn(phoenix, experiment)?
-    } else if run.repetition > MOST_REPETITIONS {
-        return Err(error::invalid_argument(format!(
-            "{} is no repetition: count from 1",
-            run.repetition
-        )));
     } else {
         new.send(phoenix, experiment, run.repetition)?
     };
