@@ -6,13 +6,15 @@
 //! Phoenix, NumPy and SQL's `percentile_cont` compute by default.
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::hash::{DefaultHasher, Hash, Hasher};
 
 use crate::contract::{
     AttributeValue, DataPoint, GroupKey, MetricName, MetricsQuery, Span, StatusCode, Timestamp,
 };
 
-/// The most spans over which numbers are computed. Of each, the latency and the trace id are
-/// held: some 30 bytes.
+/// The most spans over which numbers are computed. Of each, the latency is held (8 bytes, and as
+/// many again while the list grows), and of each trace its id as a number (at most 40 bytes, and
+/// half as many again while the set grows).
 pub(super) const MAX_SPANS: usize = 5_000_000;
 
 /// The most groups, over all buckets.
@@ -137,7 +139,8 @@ fn member(key: &GroupKey, span: &Span) -> Option<String> {
 struct Tally {
     spans: u64,
     errors: u64,
-    traces: HashSet<String>,
+    /// By [`trace_number`].
+    traces: HashSet<u128>,
     /// In nanoseconds.
     latencies: Vec<u64>,
     sums: BTreeMap<&'static str, f64>,
@@ -147,8 +150,8 @@ impl Tally {
     fn add(&mut self, span: &Span, wanted: &Wanted) {
         self.spans += 1;
         self.errors += u64::from(span.status == StatusCode::Error);
-        if wanted.traces && !self.traces.contains(&span.trace_id) {
-            self.traces.insert(span.trace_id.clone());
+        if wanted.traces {
+            self.traces.insert(trace_number(&span.trace_id));
         }
         if wanted.latencies {
             self.latencies
@@ -185,6 +188,21 @@ impl Tally {
             }
         }
     }
+}
+
+/// A trace id as a number, which takes a sixth of the memory of its text. What is no id of 32
+/// hexadecimal digits is hashed.
+fn trace_number(id: &str) -> u128 {
+    let is_id = id.len() == 32 && id.bytes().all(|byte| byte.is_ascii_hexdigit());
+    let number = is_id.then(|| u128::from_str_radix(id, 16).ok()).flatten();
+    number.unwrap_or_else(|| {
+        let half = |salt: u8| {
+            let mut hasher = DefaultHasher::new();
+            (salt, id).hash(&mut hasher);
+            u128::from(hasher.finish())
+        };
+        half(0) << 64 | half(1)
+    })
 }
 
 fn is_of_latency(metric: MetricName) -> bool {
@@ -243,6 +261,16 @@ mod tests {
         assert_eq!(of(&[30, 10, 20], 50), Some(20.0));
         assert_eq!(of(&[0, 100], 95), Some(95.0));
         assert_eq!(of(&[0, 0, 0, 400], 99), Some(388.0));
+    }
+
+    #[test]
+    fn traces_are_told_apart_by_their_ids() {
+        let id = "0af7651916cd43dd8448eb211c80319c";
+        assert_eq!(trace_number(id), 0x0af7_6519_16cd_43dd_8448_eb21_1c80_319c);
+        assert_eq!(trace_number(id), trace_number(&id.to_uppercase()));
+        let others = ["", "1", "01", "trace", "+af7651916cd43dd8448eb211c80319c"];
+        let numbers: HashSet<u128> = others.into_iter().map(trace_number).collect();
+        assert_eq!(numbers.len(), others.len());
     }
 
     proptest! {

@@ -24,7 +24,7 @@ use crate::provider::{check_span_id, check_trace_id};
 /// The most rows of a page.
 const MAX_ROWS: usize = 100_000;
 
-/// The most bytes that the texts of a page unfold to.
+/// The most bytes that the texts and the attributes of a page unfold to.
 const MAX_BYTES: usize = 512 << 20;
 
 /// The spans of one Arrow IPC stream, as `trace-store` describes it.
@@ -53,19 +53,36 @@ fn stream(bytes: &[u8]) -> Result<Vec<Span>, String> {
     Ok(spans)
 }
 
-/// How much text may still be unfolded.
+/// How many bytes may still be unfolded.
 struct Budget {
     bytes: usize,
 }
 
 impl Budget {
     fn spend(&mut self, bytes: usize) -> Result<(), String> {
-        self.bytes = self
-            .bytes
-            .checked_sub(bytes)
-            .ok_or_else(|| format!("it unfolds to more than {MAX_BYTES} bytes"))?;
+        self.admit(bytes)?;
+        self.bytes = self.bytes.saturating_sub(bytes);
         Ok(())
     }
+
+    /// [`spend`](Self::spend) for what is held only for a moment.
+    fn admit(&self, bytes: usize) -> Result<(), String> {
+        if bytes > self.bytes {
+            return Err(format!("it unfolds to more than {MAX_BYTES} bytes"));
+        }
+        Ok(())
+    }
+}
+
+/// What JSON takes at the most while it is parsed: a bracket or a comma begins a value, and an
+/// object has room for some members from the start.
+fn parsed(text: &[u8]) -> usize {
+    let bytes = text.iter().map(|byte| match byte {
+        b'{' => 700,
+        b'[' | b',' => 160,
+        _ => 1,
+    });
+    bytes.sum()
 }
 
 fn rows(batch: &RecordBatch, budget: &mut Budget, spans: &mut Vec<Span>) -> Result<(), String> {
@@ -119,14 +136,15 @@ fn rows(batch: &RecordBatch, budget: &mut Budget, spans: &mut Vec<Span>) -> Resu
         if let Some(key) = field.name().strip_prefix("attributes.") {
             let values = values(field.name(), column, budget)?;
             for (span, value) in added.iter_mut().zip(values) {
-                span.attributes.extend(value.map(|value| Attribute {
-                    key: key.to_owned(),
-                    value,
-                }));
+                let Some(value) = value else { continue };
+                // A bit of a column becomes this much.
+                budget.spend(size_of::<Attribute>().saturating_add(key.len()))?;
+                let key = key.to_owned();
+                span.attributes.push(Attribute { key, value });
             }
         } else if field.name() == "events" {
             for (span, text) in added.iter_mut().zip(texts("events", column, budget)?) {
-                span.events = text.map_or(Ok(Vec::new()), |text| events(&text))?;
+                span.events = text.map_or(Ok(Vec::new()), |text| events(&text, budget))?;
             }
         }
     }
@@ -280,14 +298,15 @@ fn nested(
     let written = writer.write(&batch).and_then(|()| writer.finish());
     drop(writer);
     written.map_err(|why| refuse(why.to_string()))?;
-    let line = |line: Result<Value, serde_json::Error>| {
-        let mut row = line.map_err(|why| refuse(why.to_string()))?;
+    let line = |line: &[u8]| {
+        lines.budget.admit(parsed(line)).map_err(refuse)?;
+        let row: Result<Value, _> = serde_json::from_slice(line);
+        let mut row = row.map_err(|why| refuse(why.to_string()))?;
         Ok(row.get_mut("v").map(Value::take).and_then(value::from_json))
     };
-    serde_json::Deserializer::from_slice(&lines.text)
-        .into_iter()
-        .map(line)
-        .collect()
+    // Inside of a value a line's end is escaped.
+    let rows = lines.text.split(|byte| *byte == b'\n');
+    rows.filter(|row| !row.is_empty()).map(line).collect()
 }
 
 struct Bounded<'b> {
@@ -306,11 +325,13 @@ impl Write for Bounded<'_> {
     }
 }
 
-/// Events from their JSON text.
-fn events(text: &str) -> Result<Vec<Event>, String> {
+/// Events from their JSON text, which is spent already.
+fn events(text: &str, budget: &mut Budget) -> Result<Vec<Event>, String> {
+    budget.admit(parsed(text.as_bytes()))?;
     let refuse = |why: &str| format!("the events are not a JSON array of events: {why}");
     let list: Vec<Value> = serde_json::from_str(text).map_err(|why| refuse(&why.to_string()))?;
     let event = |mut event: Value| {
+        budget.spend(size_of::<Event>())?;
         let name = event.get("name").and_then(Value::as_str);
         let name = name.ok_or_else(|| refuse("one has no name"))?.to_owned();
         let time = event.get("time").or_else(|| event.get("timestamp"));
@@ -321,6 +342,7 @@ fn events(text: &str) -> Result<Vec<Event>, String> {
             Some(Value::Object(object)) => object,
             _ => serde_json::Map::new(),
         };
+        budget.spend(size_of::<Attribute>().saturating_mul(attributes.len()))?;
         let attributes = attributes.into_iter().filter_map(|(key, value)| {
             let value = value::from_json(value)?;
             Some(Attribute { key, value })
@@ -454,6 +476,49 @@ mod tests {
                 .unwrap_err()
                 .contains("unfolds")
         );
+    }
+
+    #[test]
+    fn bits_cannot_unfold_without_bound() {
+        let rows = 50_000;
+        let spans = vec![span(&[]); rows];
+        let frame = span_frame(&spans).unwrap();
+        let mut columns: Vec<(String, ArrayRef)> = Vec::new();
+        for (field, column) in frame.schema().fields().iter().zip(frame.columns()) {
+            columns.push((field.name().clone(), column.clone()));
+        }
+        let flags: ArrayRef = Arc::new(arrow::array::BooleanArray::from(vec![true; rows]));
+        for place in 0..200 {
+            columns.push((format!("attributes.flag_{place}"), Arc::clone(&flags)));
+        }
+        let bytes = ipc(&RecordBatch::try_from_iter(columns).unwrap());
+        assert!(bytes.len() < 16 << 20, "{} bytes", bytes.len());
+        assert!(decode(&bytes).unwrap_err().contains("unfolds"));
+    }
+
+    #[test]
+    fn json_cannot_unfold_without_bound() {
+        let error = |text: String, bytes| events(&text, &mut Budget { bytes }).unwrap_err();
+        let objects = format!("[{}0]", "{\"\":0},".repeat(100_000));
+        assert!(error(objects, 64 << 20).contains("unfolds"));
+        let event = "{\"name\":\"\",\"time\":\"2026-11-20T10:00:00Z\"}";
+        // Enough to parse one at a time and not to hold it.
+        let one = format!("[{event}]");
+        assert!(events(&one, &mut Budget { bytes: 2000 }).is_ok());
+        let mut budget = Budget { bytes: 2000 };
+        assert!((0..100).any(|_| events(&one, &mut budget).is_err()));
+        // A list of nulls is offsets and nothing else.
+        let items: ArrayRef = Arc::new(NullArray::new(10_000_000));
+        let field = Arc::new(arrow::datatypes::Field::new_list_field(
+            DataType::Null,
+            true,
+        ));
+        let offsets = arrow::buffer::OffsetBuffer::from_lengths([10_000_000]);
+        let list: ArrayRef =
+            Arc::new(arrow::array::ListArray::try_new(field, offsets, items, None).unwrap());
+        let mut budget = Budget { bytes: MAX_BYTES };
+        let error = nested("attributes.list", &list, &mut budget).unwrap_err();
+        assert!(error.contains("unfolds"), "{error}");
     }
 
     proptest! {

@@ -48,7 +48,41 @@ pub use sql::{SqlAnswer, SqlOptions};
 
 #[cfg(test)]
 mod tests {
-    use crate::contract::{Attribute, AttributeValue, Span, StatusCode};
+    use std::path::Path;
+
+    use arrow::array::RecordBatch;
+
+    use super::Format;
+    use crate::contract::{AnnotatorKind, Attribute, AttributeValue, Span, StatusCode, TimeWindow};
+    use crate::provider::{Provider, SpanQuery};
+
+    /// Callers spawn these futures.
+    #[allow(dead_code, reason = "it need only compile")]
+    fn every_operation_can_be_spawned(
+        provider: &Provider,
+        query: &SpanQuery,
+        evaluations: &RecordBatch,
+    ) {
+        fn spawnable(_: impl Future + Send) {}
+        let traces = provider.traces();
+        spawnable(async {
+            let mut frames = provider.traces().frames(query)?;
+            frames.next().await
+        });
+        spawnable(async { provider.traces().frames(query)?.collect().await });
+        spawnable(async {
+            let window = TimeWindow::all();
+            let mut answer = traces.sql("p", window, "SELECT 1").await?;
+            answer.next().await
+        });
+        spawnable(traces.export_spans(query, Path::new("spans.csv"), Format::Csv));
+        spawnable(provider.annotations().log_evaluations(
+            "p",
+            "relevance",
+            evaluations,
+            AnnotatorKind::Llm,
+        ));
+    }
 
     /// A span with these attributes.
     pub(super) fn span(attributes: &[(&str, AttributeValue)]) -> Span {

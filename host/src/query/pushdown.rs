@@ -239,8 +239,8 @@ fn comparable(column: &Column, value: &ScalarValue) -> Option<AttributeValue> {
 #[expect(clippy::cast_possible_truncation, reason = "whole and in range")]
 fn number(value: f64) -> Option<AttributeValue> {
     const EXACT: f64 = 9_007_199_254_740_992.0;
-    // Arrow tells -0.0 from 0.0 and not-a-numbers from each other.
-    if value.is_nan() || (value == 0.0 && value.is_sign_negative()) {
+    // Arrow tells -0.0 from 0.0 and not-a-numbers from each other; JSON has no infinity.
+    if !value.is_finite() || (value == 0.0 && value.is_sign_negative()) {
         None
     } else if value.fract() == 0.0 && value.abs() < EXACT {
         Some(AttributeValue::Integer(value as i64))

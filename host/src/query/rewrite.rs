@@ -11,8 +11,8 @@ use std::collections::BTreeSet;
 
 use datafusion::sql::sqlparser::ast::{
     AccessExpr, BinaryOperator, CastKind, DataType, Expr, Function, FunctionArg, FunctionArgExpr,
-    FunctionArguments, Ident, OrderByExpr, Subscript, UnaryOperator, Value, ValueWithSpan,
-    WindowType,
+    FunctionArgumentClause, FunctionArguments, Ident, OrderByExpr, Subscript, UnaryOperator, Value,
+    ValueWithSpan, WindowType,
 };
 
 use super::error::SyntaxError;
@@ -331,6 +331,13 @@ impl Rewriter {
                         FunctionArgExpr::Expr(argument) => self.expr(argument, inside)?,
                         FunctionArgExpr::Wildcard => {}
                         other => return Err(refused(&format!("`{other}` as an argument"))),
+                    }
+                }
+                for clause in &mut list.clauses {
+                    match clause {
+                        FunctionArgumentClause::OrderBy(orders) => self.orders(orders)?,
+                        FunctionArgumentClause::IgnoreOrRespectNulls(_) => {}
+                        other => return Err(refused(&format!("`{other}` in {name}(..)"))),
                     }
                 }
             }

@@ -2,13 +2,14 @@
 //! common table expressions and derived tables, whose columns are plain already.
 
 use datafusion::sql::sqlparser::ast::{
-    Distinct, Expr, GroupByExpr, Ident, JoinConstraint, JoinOperator, OrderBy, OrderByKind, Query,
-    Select, SelectItem, SelectItemQualifiedWildcardKind, SetExpr, TableFactor, TableWithJoins,
-    WildcardAdditionalOptions,
+    Distinct, Expr, GroupByExpr, Ident, JoinConstraint, JoinOperator, OrderBy, OrderByExpr,
+    OrderByKind, Query, Select, SelectItem, SelectItemQualifiedWildcardKind, SetExpr, TableFactor,
+    TableWithJoins, WildcardAdditionalOptions,
 };
 
 use super::error::SyntaxError;
 use super::names::Part;
+use super::parse;
 use super::rewrite::{Rewriter, refused};
 use super::schema::Column;
 
@@ -54,11 +55,11 @@ impl Rewriter {
 
     fn body(&mut self, body: &mut SetExpr, order: Option<&mut OrderBy>) -> Result<(), SyntaxError> {
         match body {
-            SetExpr::Select(select) => self.select(select, order),
-            SetExpr::Query(query) => self.query(query),
+            SetExpr::Select(select) => return self.select(select, order),
+            SetExpr::Query(query) => self.query(query)?,
             SetExpr::SetOperation { left, right, .. } => {
                 self.body(left, None)?;
-                self.body(right, None)
+                self.body(right, None)?;
             }
             SetExpr::Values(values) => {
                 self.scopes.push(Scope::default());
@@ -68,9 +69,13 @@ impl Rewriter {
                     .flat_map(|row| row.content.iter_mut());
                 let done = exprs.try_for_each(|expr| self.expr(expr, None));
                 self.scopes.pop();
-                done
+                done?;
             }
-            other => Err(refused(&format!("`{other}`"))),
+            other => return Err(refused(&format!("`{other}`"))),
+        }
+        match order.map(|order| &mut order.kind) {
+            Some(OrderByKind::Expressions(orders)) => order_answer(body, orders),
+            _ => Ok(()),
         }
     }
 
@@ -274,20 +279,7 @@ impl Rewriter {
 
     /// The column of the answer that an expression of ORDER BY stands for.
     fn answered(&self, expr: &Expr) -> Option<String> {
-        let text = match expr {
-            Expr::Identifier(ident) => ident.value.clone(),
-            other => other.to_string(),
-        };
-        let outputs = &self.scopes.last()?.outputs;
-        outputs
-            .iter()
-            .find(|output| **output == text)
-            .or_else(|| {
-                outputs
-                    .iter()
-                    .find(|output| output.eq_ignore_ascii_case(&text))
-            })
-            .cloned()
+        find(&self.scopes.last()?.outputs, expr)
     }
 
     /// What `spans` is called by the first part of a name.
@@ -315,6 +307,63 @@ impl Rewriter {
             return false;
         };
         !scope.others.is_empty() || scope.aliases.iter().any(|alias| part.is(alias))
+    }
+}
+
+/// The output that an expression of ORDER BY names.
+fn find(outputs: &[String], expr: &Expr) -> Option<String> {
+    let text = match expr {
+        Expr::Identifier(ident) => ident.value.clone(),
+        other => other.to_string(),
+    };
+    let exact = outputs.iter().find(|output| **output == text);
+    let found = exact.or_else(|| {
+        let mut outputs = outputs.iter();
+        outputs.find(|output| output.eq_ignore_ascii_case(&text))
+    });
+    found.cloned()
+}
+
+/// ORDER BY of what is no single SELECT sees its answer and nothing else: columns by their names
+/// and their numbers.
+fn order_answer(body: &SetExpr, orders: &mut [OrderByExpr]) -> Result<(), SyntaxError> {
+    let outputs = answer(body);
+    for order in orders {
+        match (&order.expr, &outputs) {
+            (Expr::Value(_), _) | (Expr::Identifier(_), None) => {}
+            (expr, Some(outputs)) if let Some(output) = find(outputs, expr) => {
+                order.expr = Expr::Identifier(Ident::with_quote('"', output));
+            }
+            (expr, outputs) => {
+                let there = outputs.iter().flatten().map(String::as_str);
+                let there = there.collect::<Vec<_>>().join(", ");
+                return Err(SyntaxError::Refused(format!(
+                    "ORDER BY `{}` is no column of the answer ({there}); after UNION, EXCEPT, \
+                     INTERSECT and brackets it names a column or its number",
+                    parse::abbreviated(&expr.to_string())
+                )));
+            }
+        }
+    }
+    Ok(())
+}
+
+/// The columns of the answer of what is rewritten already; `None` where the plan alone knows them.
+fn answer(body: &SetExpr) -> Option<Vec<String>> {
+    match body {
+        SetExpr::Select(select) => select.projection.iter().map(named).collect(),
+        SetExpr::Query(query) => answer(&query.body),
+        SetExpr::SetOperation { left, .. } => answer(left),
+        _ => None,
+    }
+}
+
+/// What a column of another table is called, too.
+fn named(item: &SelectItem) -> Option<String> {
+    match item {
+        SelectItem::UnnamedExpr(Expr::Identifier(ident)) => Some(plain(ident)),
+        SelectItem::UnnamedExpr(Expr::CompoundIdentifier(idents)) => idents.last().map(plain),
+        item => output(item),
     }
 }
 
@@ -373,3 +422,6 @@ fn everything(options: &WildcardAdditionalOptions) -> Result<(), SyntaxError> {
     }
     Err(refused("`*` with exceptions; name the columns"))
 }
+
+#[cfg(test)]
+mod tests;

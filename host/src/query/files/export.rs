@@ -256,9 +256,9 @@ fn table(
     let file = output.file.clone();
     let temporary = |why| FileError::io("a temporary file", why);
     let mut spool = Spool::new().map_err(temporary)?;
-    while let Some(spans) = pages.next(&file)? {
+    while let Some(mut spans) = pages.next(&file)? {
         columns.learn(&spans)?;
-        spool.push(&spans).map_err(temporary)?;
+        spool.push(&mut spans).map_err(temporary)?;
     }
     let schema = columns.schema();
     let mut encoder = Encoder::new(format, &schema, output)?;

@@ -29,6 +29,10 @@ const MAX_LINE: u64 = 64 << 20;
 /// The largest file that is read as one frame.
 const MAX_FRAME: usize = 512 << 20;
 
+/// The most bytes of a frame's file, and of records that go through a temporary one.
+const MAX_FRAME_FILE: u64 = 512 << 20;
+const MAX_TEMPORARY: u64 = 16 << 30;
+
 /// Where rows are read from: a file, or anything that gives bytes.
 pub struct FileSource {
     place: Place,
@@ -47,7 +51,7 @@ impl FileSource {
     }
 
     /// Anything that gives bytes, such as a pipe. It may block: it is read on a thread of its own.
-    /// Parquet and CSV go through a temporary file.
+    /// Parquet and CSV go through a temporary file, of at most 16 GiB.
     pub fn reader(reader: impl Read + Send + 'static) -> Self {
         let place = Place::Reader(Box::new(reader));
         Self { place }
@@ -60,17 +64,35 @@ impl FileSource {
         }
     }
 
-    /// A file, since some formats are read from both ends.
-    fn file(self) -> io::Result<File> {
-        match self.place {
-            Place::Path(path) => File::open(path),
-            Place::Reader(mut reader) => {
-                let mut file = tempfile::tempfile()?;
-                io::copy(&mut reader, &mut file)?;
-                file.rewind()?;
-                Ok(file)
+    /// A file, since some formats are read from both ends. What is none, such as a pipe, goes
+    /// through a temporary one of at most `limit` bytes.
+    fn file(self, limit: u64) -> Result<File, Stop> {
+        let reader: Box<dyn Read> = match self.place {
+            Place::Path(path) => {
+                let file = File::open(path)?;
+                if file.metadata()?.is_file() {
+                    return Ok(file);
+                }
+                Box::new(file)
             }
+            Place::Reader(reader) => reader,
+        };
+        let mut file = tempfile::tempfile()?;
+        let copied = io::copy(&mut reader.take(limit.saturating_add(1)), &mut file)?;
+        if copied > limit {
+            return Err(too_large(limit));
         }
+        file.rewind()?;
+        Ok(file)
+    }
+
+    /// [`file`](Self::file) of at most `limit` bytes, also where it need not be copied.
+    fn small_file(self, limit: u64) -> Result<File, Stop> {
+        let file = self.file(limit)?;
+        if file.metadata()?.len() > limit {
+            return Err(too_large(limit));
+        }
+        Ok(file)
     }
 
     fn stream(self) -> io::Result<Box<dyn Read + Send>> {
@@ -79,6 +101,12 @@ impl FileSource {
             Place::Reader(reader) => Ok(reader),
         }
     }
+}
+
+fn too_large(limit: u64) -> Stop {
+    Stop::Content(format!(
+        "it has more than {limit} bytes, which is the most that is read of it"
+    ))
 }
 
 impl From<&Path> for FileSource {
@@ -290,7 +318,7 @@ fn batches(
     format: Format,
     mut take: impl FnMut(RecordBatch) -> Result<(), String>,
 ) -> Result<(), Stop> {
-    let file = source.file()?;
+    let file = source.file(MAX_TEMPORARY)?;
     match format {
         Format::Parquet => {
             for batch in parquet(file)? {
@@ -338,7 +366,7 @@ fn csv(mut file: File) -> Result<arrow::csv::Reader<File>, Stop> {
 /// # Errors
 ///
 /// [`FileError::Io`]; [`FileError::Content`] for what is no file of the format, and for more than
-/// 512 MiB.
+/// 512 MiB in the file or in the frame.
 pub async fn read_frame(
     source: impl Into<FileSource>,
     format: Format,
@@ -364,9 +392,10 @@ fn frame(source: FileSource, format: Format) -> Result<RecordBatch, Stop> {
         }
         Ok(())
     };
+    let mut file = source.small_file(MAX_FRAME_FILE)?;
     let schema = match format {
         Format::Csv => {
-            let reader = csv(source.file()?)?;
+            let reader = csv(file)?;
             let schema = reader.schema();
             for batch in reader {
                 hold(batch?)?;
@@ -374,7 +403,7 @@ fn frame(source: FileSource, format: Format) -> Result<RecordBatch, Stop> {
             schema
         }
         Format::Parquet => {
-            let reader = parquet(source.file()?)?;
+            let reader = parquet(file)?;
             let schema = arrow::array::RecordBatchReader::schema(&reader);
             for batch in reader {
                 hold(batch?)?;
@@ -382,10 +411,8 @@ fn frame(source: FileSource, format: Format) -> Result<RecordBatch, Stop> {
             schema
         }
         Format::JsonLines => {
-            let file = source.file()?;
             let (schema, _) = arrow::json::reader::infer_json_schema(BufReader::new(&file), None)?;
             let schema = Arc::new(schema);
-            let mut file = file;
             file.rewind()?;
             let reader =
                 arrow::json::ReaderBuilder::new(schema.clone()).build(BufReader::new(file))?;
@@ -396,4 +423,42 @@ fn frame(source: FileSource, format: Format) -> Result<RecordBatch, Stop> {
         }
     };
     Ok(concat_batches(&schema, &held)?)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+
+    fn why(outcome: Result<File, Stop>) -> String {
+        match outcome {
+            Ok(_) => "it was read".to_owned(),
+            Err(why) => why.error("the input").to_string(),
+        }
+    }
+
+    #[test]
+    fn a_source_without_end_is_refused_at_its_limit() {
+        let endless = || FileSource::reader(io::repeat(b'x'));
+        assert!(why(endless().file(1000)).contains("more than 1000 bytes"));
+        let whole = FileSource::reader(io::repeat(b'x').take(1000));
+        let file = whole.file(1000).unwrap_or_else(|_| File::open("").unwrap());
+        assert_eq!(file.metadata().unwrap().len(), 1000);
+        #[cfg(unix)]
+        {
+            let device = FileSource::path("/dev/zero");
+            assert!(why(device.file(1000)).contains("more than 1000 bytes"));
+        }
+    }
+
+    #[test]
+    fn only_a_frame_bounds_a_file_that_is_there() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        file.as_file().set_len(1001).unwrap();
+        let source = || FileSource::path(file.path());
+        assert_eq!(why(source().file(1000)), "it was read");
+        assert!(why(source().small_file(1000)).contains("more than 1000 bytes"));
+        assert_eq!(why(source().small_file(1001)), "it was read");
+    }
 }

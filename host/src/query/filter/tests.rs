@@ -28,7 +28,7 @@ fn subject() -> Span {
 }
 
 /// The filter, its answer, and whether predicates say all of it.
-const CASES: [(&str, bool, bool); 62] = [
+const CASES: [(&str, bool, bool); 67] = [
     ("status_code = 'ERROR'", true, true),
     ("span.status_code = 'OK'", false, true),
     ("status.code = 'ERROR'", true, true),
@@ -115,6 +115,12 @@ const CASES: [(&str, bool, bool); 62] = [
         true,
     ),
     ("name ~ '^s.*h$'", true, false),
+    // No backend is asked about numbers that JSON cannot hold.
+    ("latency_ms < CAST('inf' AS DOUBLE)", true, false),
+    ("latency_ms > -CAST('inf' AS DOUBLE)", true, false),
+    ("latency_ms = CAST('NaN' AS DOUBLE)", false, false),
+    ("attributes['n'] < 1e999", true, false),
+    ("attributes['n'] IN (7, -1e999)", true, false),
 ];
 
 #[test]
