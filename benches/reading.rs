@@ -62,6 +62,21 @@ pub(crate) fn compare(report: &mut Report, runtime: &Runtime) -> Result<()> {
             began.elapsed()
         },
     );
+    let project = service.project()?;
+    report.compare(
+        comparison(
+            "statistics of the same 10,000 spans",
+            "reading the spans whole",
+            Target::Times(0.25),
+        ),
+        timed(runtime, || async {
+            let analytics = provider.analytics();
+            analytics
+                .get_trace_statistics(&project, TimeWindow::all())
+                .await
+        }),
+        timed(runtime, all),
+    );
     Ok(())
 }
 
