@@ -85,10 +85,6 @@ impl Share {
             && (self.queued.bytes() == 0 || fits(self.queued.bytes(), bytes, free_bytes))
     }
 
-    fn is_idle(&self) -> bool {
-        self.queued.spans() == 0 && self.spilled.spans() == 0
-    }
-
     fn unsettled(&self) -> usize {
         self.queued.spans() + self.spilled.spans()
     }
@@ -127,6 +123,16 @@ struct Lane {
     deficit: usize,
 }
 
+impl Lane {
+    fn of(share: Arc<Share>) -> Self {
+        Self {
+            share,
+            waiting: VecDeque::new(),
+            deficit: 0,
+        }
+    }
+}
+
 impl Lanes {
     /// How many spans wait.
     pub(super) fn spans(&self) -> usize {
@@ -141,26 +147,25 @@ impl Lanes {
     /// What the tenant of this project holds.
     pub(super) fn share(&mut self, project: &Project) -> Arc<Share> {
         if self.lanes.len() >= self.sweep_at.max(SWEEP_AT_LEAST) {
-            self.lanes
-                .retain(|_, lane| !lane.waiting.is_empty() || !lane.share.is_idle());
+            // Whoever has a share holds something by it, or is about to.
+            self.lanes.retain(|_, lane| {
+                !lane.waiting.is_empty() || Arc::strong_count(&lane.share) > 1
+            });
             self.sweep_at = self.lanes.len() * 2;
         }
         let lane = self
             .lanes
             .entry(project.tenant_key())
-            .or_insert_with(|| Lane {
-                share: Arc::new(Share::new(project.tenant_id())),
-                waiting: VecDeque::new(),
-                deficit: 0,
-            });
+            .or_insert_with(|| Lane::of(Arc::new(Share::new(project.tenant_id()))));
         Arc::clone(&lane.share)
     }
 
     pub(super) fn push(&mut self, waiting: Waiting) {
         let key = waiting.span.project.tenant_key();
-        let Some(lane) = self.lanes.get_mut(&key) else {
-            return;
-        };
+        let lane = self
+            .lanes
+            .entry(key)
+            .or_insert_with(|| Lane::of(Arc::clone(&waiting.share)));
         self.spans += 1;
         self.bytes += waiting.len();
         if lane.waiting.is_empty() {
