@@ -167,6 +167,14 @@ impl Replay {
         Some((round, parcels))
     }
 
+    /// The records of a project could not be read: they are tried again later.
+    pub(super) fn put_off(&mut self, project: &str) {
+        self.rounds = self.rounds.saturating_sub(1);
+        if let Some(backlog) = self.backlogs.get_mut(project) {
+            backlog.rest(false);
+        }
+    }
+
     /// These records of a project are gone. How many spans that costs: those that are settled
     /// already are not lost.
     pub(super) fn forget(&mut self, project: &str, records: &[Gone]) -> u64 {
@@ -198,23 +206,28 @@ impl Replay {
                 backlog.settled.insert(sequence, settled);
             }
         }
-        backlog.is_under_way = false;
-        backlog.due = Instant::now();
-        if done.len() == total {
-            backlog.failures = 0;
-        } else {
-            let longest = PAUSES
-                .0
-                .saturating_mul(1 << backlog.failures.min(16))
-                .min(PAUSES.1);
-            backlog.failures += 1;
-            backlog.due += longest.mul_f64(rand::rng().random_range(0.5..1.0));
-        }
+        backlog.rest(done.len() == total);
         (Arc::clone(&round.project), done)
     }
 }
 
 impl Backlog {
+    /// A round is over; after one in vain it is a while until the next.
+    fn rest(&mut self, is_sent: bool) {
+        self.is_under_way = false;
+        self.due = Instant::now();
+        if is_sent {
+            self.failures = 0;
+        } else {
+            let longest = PAUSES
+                .0
+                .saturating_mul(1 << self.failures.min(16))
+                .min(PAUSES.1);
+            self.failures += 1;
+            self.due += longest.mul_f64(rand::rng().random_range(0.5..1.0));
+        }
+    }
+
     fn project_of(&mut self, record: &Record, queue: &Arc<Queue>) -> Arc<Project> {
         if let Some(project) = &self.project
             && (project.tenant_id(), project.service()) == (&record.tenant, &record.service)
@@ -225,5 +238,29 @@ impl Backlog {
         let project = Arc::new(Project::new(tenant, service, record.project.as_str()));
         queue.ledger.account(&project);
         Arc::clone(self.project.insert(project))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+
+    /// What could not be read now has its turn again, later, and newer spans stay behind it.
+    #[test]
+    fn a_backlog_that_cannot_be_read_is_put_off() {
+        let project = Project::new("acme", "search", "acme-search");
+        let mut replay = Replay::default();
+        replay.add(project.name());
+        for _ in 0..2 * ROUNDS_AT_A_TIME {
+            let due = replay.due().unwrap();
+            let name = replay.next(due).unwrap();
+            assert!(replay.next(due).is_none(), "one round at a time");
+            let before = Instant::now();
+            replay.put_off(&name);
+            assert!(replay.due().unwrap() >= before + PAUSES.0 / 2);
+            assert!(replay.is_behind(&project));
+        }
     }
 }

@@ -24,8 +24,8 @@ use super::encode::encode_attributes;
 use super::parcel::{Outgoing, Parcel};
 use super::route::SCOPE;
 use crate::config::SpoolConfig;
-pub(super) use log::Gone;
 use log::{Limits, Log, Moment, Refusal, Spans};
+pub(super) use log::{Gone, Reading};
 pub(super) use record::Record;
 use segment::RealDisk;
 
@@ -113,9 +113,8 @@ pub(super) enum News {
     Written(Vec<Parcel>),
     /// These are not, and why.
     Refused(Vec<Parcel>, String),
-    /// The oldest records of a project, none when there is nothing more; and those that could
-    /// not be read.
-    Read(Arc<str>, Vec<Record>, Vec<Gone>),
+    /// The oldest of a project.
+    Read(Arc<str>, Reading),
     /// These were too old.
     Expired(Vec<(Arc<str>, Vec<Gone>)>),
 }
@@ -228,11 +227,11 @@ fn answer(
     match job {
         Job::Write(_) => {}
         Job::Read(project) => {
-            let (records, lost) = log.read(&project, READ_BYTES);
-            if !records.is_empty() {
+            let reading = log.read(&project, READ_BYTES);
+            if !reading.records.is_empty() {
                 under_way.insert(Arc::clone(&project));
             }
-            let _ = news.send(News::Read(project, records, lost));
+            let _ = news.send(News::Read(project, reading));
         }
         Job::Done(project, sequences) => {
             under_way.remove(&project);

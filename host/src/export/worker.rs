@@ -14,7 +14,7 @@ use super::flush::{FlushReport, Reply};
 use super::parcel::Parcel;
 use super::queue::Queue;
 use super::replay::{Replay, Round};
-use super::spool::{Gone, News, Record, Spool};
+use super::spool::{Gone, News, Reading, Spool};
 
 /// How many batches are taken before the first of them is delivered, or known to be slow. What
 /// comes later is still in the queue then, where tenants take turns.
@@ -279,10 +279,10 @@ impl Worker {
                     parcel.settle(Fate::Dropped(reason));
                 }
             }
-            News::Read(project, records, lost) => {
+            News::Read(project, reading) => {
                 let why = "their record on disk is damaged";
-                self.lose(&project, &lost, DropReason::SpoolFull, why);
-                self.send_from_disk(&project, records);
+                self.lose(&project, &reading.lost, DropReason::SpoolFull, why);
+                self.send_from_disk(&project, reading);
             }
             News::Expired(expired) => {
                 for (project, records) in expired {
@@ -306,14 +306,19 @@ impl Worker {
         }
     }
 
-    fn send_from_disk(&mut self, project: &Arc<str>, records: Vec<Record>) {
+    fn send_from_disk(&mut self, project: &Arc<str>, reading: Reading) {
         let Some(spooling) = &mut self.spooling else {
             return;
         };
-        let Some((round, parcels)) = spooling.replay.begin(project, records, &self.queue) else {
+        let Spooling { replay, ended, .. } = spooling;
+        if reading.failure.is_some() && reading.records.is_empty() {
+            replay.put_off(project);
+            return;
+        }
+        let Some((round, parcels)) = replay.begin(project, reading.records, &self.queue) else {
             return;
         };
-        let ended = spooling.ended.clone();
+        let ended = ended.clone();
         let delivery = Arc::clone(&self.delivery);
         let deadline = Instant::now() + ROUND.min(self.export_timeout);
         self.batches.spawn_local(async move {

@@ -46,6 +46,17 @@ pub(in crate::export) struct Gone {
     pub(in crate::export) spans: u64,
 }
 
+/// What was read of a project.
+#[derive(Debug, Default)]
+pub(in crate::export) struct Reading {
+    /// The oldest records. None, and no failure, when there is nothing more.
+    pub(in crate::export) records: Vec<Record>,
+    /// Those that are damaged or not there, and done with so.
+    pub(in crate::export) lost: Vec<Gone>,
+    /// Why there are not more, where that may pass: the others are there still.
+    pub(in crate::export) failure: Option<io::Error>,
+}
+
 /// Records on disk. One process at a time has it.
 pub(in crate::export) struct Log<D> {
     folder: PathBuf,
@@ -307,25 +318,32 @@ impl<D: Disk> Log<D> {
     }
 
     /// The oldest records of a project, of so many bytes together, or the first whatever its
-    /// length. And those that cannot be read, which are done with so.
-    pub(in crate::export) fn read(&mut self, project: &str, most: u64) -> (Vec<Record>, Vec<Gone>) {
-        let mut records = Vec::new();
+    /// length.
+    pub(in crate::export) fn read(&mut self, project: &str, most: u64) -> Reading {
+        let mut reading = Reading::default();
         let mut unreadable = Vec::new();
         let mut bytes = 0;
         for entry in self.backlogs.get(project).into_iter().flatten() {
             bytes += u64::from(entry.len);
-            if !records.is_empty() && bytes > most {
+            if !reading.records.is_empty() && bytes > most {
                 break;
             }
-            match segment::read_at(&self.folder, entry.segment, entry.offset, entry.len) {
-                Ok(record) => records.push(record),
-                Err(error) => {
+            let (disk, folder) = (&self.disk, &self.folder);
+            match segment::read_at(disk, folder, entry.segment, entry.offset, entry.len) {
+                Ok(record) => reading.records.push(record),
+                Err(error) if is_loss(&error) => {
                     tracing::error!(project, "a record of the spool cannot be read: {error}");
                     unreadable.push(entry.sequence);
                 }
+                Err(error) => {
+                    tracing::warn!(project, "the spool cannot be read now: {error}");
+                    reading.failure = Some(error);
+                    break;
+                }
             }
         }
-        (records, self.acknowledge(project, &unreadable))
+        reading.lost = self.acknowledge(project, &unreadable);
+        reading
     }
 
     /// These records of a project are done with.
@@ -384,6 +402,13 @@ impl<D: Disk> Log<D> {
             tracing::warn!("the spool cannot note what was sent; it may be sent again: {error}");
         }
     }
+}
+
+/// Whether what could not be read is gone, and not only out of reach, as when the process has too
+/// many open files.
+fn is_loss(error: &io::Error) -> bool {
+    use io::ErrorKind::{InvalidData, NotFound, UnexpectedEof};
+    matches!(error.kind(), InvalidData | NotFound | UnexpectedEof)
 }
 
 /// Takes a record off its segment's count. Whether it was the last.

@@ -23,7 +23,7 @@ const ACKS: &[u8; 8] = b"ROOSTACK";
 /// The length of an acknowledgement: an offset, and its checksum.
 const ACK: usize = 8;
 
-/// How bytes get to the disk; tests put in a disk that is full.
+/// How bytes get to the disk and back; tests put in a disk that is full, or one that fails.
 pub(in crate::export) trait Disk: Send {
     /// Appends all of these bytes.
     ///
@@ -36,6 +36,14 @@ pub(in crate::export) trait Disk: Send {
     /// # Errors
     /// As of the file.
     fn sync(&mut self, file: &File) -> io::Result<()>;
+
+    /// Opens a file to read from.
+    ///
+    /// # Errors
+    /// As of the file system.
+    fn open(&self, path: &Path) -> io::Result<File> {
+        File::open(path)
+    }
 }
 
 /// The real disk.
@@ -205,8 +213,14 @@ pub(super) fn acknowledge(folder: &Path, number: u64, offset: u32) -> io::Result
 }
 
 /// The record at this place.
-pub(super) fn read_at(folder: &Path, number: u64, offset: u32, len: u32) -> io::Result<Record> {
-    let mut file = File::open(log_path(folder, number))?;
+pub(super) fn read_at(
+    disk: &dyn Disk,
+    folder: &Path,
+    number: u64,
+    offset: u32,
+    len: u32,
+) -> io::Result<Record> {
+    let mut file = disk.open(&log_path(folder, number))?;
     file.seek(SeekFrom::Start(u64::from(offset)))?;
     let mut bytes = vec![0; len as usize];
     file.read_exact(&mut bytes)?;

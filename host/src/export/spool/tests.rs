@@ -6,12 +6,12 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 
 use proptest::prelude::*;
 
 use super::SpoolError;
-use super::log::{Limits, Log, Moment, Refusal};
+use super::log::{Limits, Log, Moment, Reading, Refusal};
 use super::record::Record;
 use super::segment::{Disk, RealDisk};
 
@@ -81,8 +81,8 @@ fn append<D: Disk>(log: &mut Log<D>, project: &str, name: u64) -> Option<Refusal
 }
 
 fn names<D: Disk>(log: &mut Log<D>, project: &str) -> Vec<u64> {
-    let (records, unreadable) = log.read(project, u64::MAX);
-    assert!(unreadable.is_empty(), "every record is readable");
+    let Reading { records, lost, .. } = log.read(project, u64::MAX);
+    assert!(lost.is_empty(), "every record is readable");
     let name = |record: &Record| u64::from_le_bytes(record.spans[0][..8].try_into().unwrap());
     records.iter().map(name).collect()
 }
@@ -139,7 +139,7 @@ proptest! {
                 }
                 Step::Acknowledge(project, count) => {
                     let project = format!("p{project}");
-                    let (records, _) = log.read(&project, u64::MAX);
+                    let records = log.read(&project, u64::MAX).records;
                     let first = records.iter().take(count.into());
                     let sequences: Vec<_> = first.map(|record| record.sequence).collect();
                     let gone = log.acknowledge(&project, &sequences);
@@ -237,7 +237,7 @@ fn damage_is_noticed_and_set_aside() {
     fs::write(&segment, &bytes).unwrap();
     let mut log = open(&folder, ROOMY);
     assert_eq!(names(&mut log, "p"), [0]);
-    let (records, _) = log.read("p", u64::MAX);
+    let records = log.read("p", u64::MAX).records;
     log.acknowledge("p", &[records[0].sequence]);
     assert_eq!(fs::read(&folder.files("damaged")[0]).unwrap(), bytes);
     assert_eq!(folder.files("log"), Vec::<PathBuf>::new());
@@ -344,6 +344,53 @@ fn a_full_disk_refuses_and_recovers() {
         drop(log);
         assert_eq!(names(&mut open(&folder, ROOMY), "p"), expected);
     }
+}
+
+/// A disk of which files cannot be opened now and then.
+struct BusyDisk {
+    is_busy: Arc<AtomicBool>,
+}
+
+impl Disk for BusyDisk {
+    fn append(&mut self, file: &mut File, bytes: &[u8]) -> io::Result<()> {
+        RealDisk.append(file, bytes)
+    }
+
+    fn sync(&mut self, file: &File) -> io::Result<()> {
+        RealDisk.sync(file)
+    }
+
+    fn open(&self, path: &Path) -> io::Result<File> {
+        if self.is_busy.load(Ordering::SeqCst) {
+            return Err(io::Error::other("too many open files"));
+        }
+        RealDisk.open(path)
+    }
+}
+
+/// What cannot be read now is there later; what is gone is given up.
+#[test]
+fn a_passing_failure_costs_nothing() {
+    let folder = Folder::new();
+    let is_busy = Arc::new(AtomicBool::new(false));
+    let disk = BusyDisk {
+        is_busy: Arc::clone(&is_busy),
+    };
+    let mut log = Log::open(&folder.0, ROOMY, disk, Moment::default()).unwrap();
+    for name in 0..3 {
+        append(&mut log, "p", name);
+    }
+    is_busy.store(true, Ordering::SeqCst);
+    let reading = log.read("p", u64::MAX);
+    assert!(reading.records.is_empty() && reading.lost.is_empty());
+    assert!(reading.failure.is_some());
+    is_busy.store(false, Ordering::SeqCst);
+    assert_eq!(names(&mut log, "p"), [0, 1, 2]);
+
+    fs::remove_file(&folder.files("log")[0]).unwrap();
+    let reading = log.read("p", u64::MAX);
+    assert_eq!((reading.records.len(), reading.lost.len()), (0, 3));
+    assert!(reading.failure.is_none());
 }
 
 /// What one backend does not take fills the spool, and does not keep others' room: segments of

@@ -56,7 +56,8 @@ impl<D: Disk> Log<D> {
         let mut places = HashMap::new();
         for entry in self.backlogs.values().flatten() {
             if entry.segment == number {
-                let record = segment::read_at(&self.folder, number, entry.offset, entry.len)?;
+                let (disk, folder) = (&self.disk, &self.folder);
+                let record = segment::read_at(disk, folder, number, entry.offset, entry.len)?;
                 places.insert(entry.sequence, bytes.len());
                 record.append_to(&mut bytes);
             }
