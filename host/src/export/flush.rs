@@ -80,6 +80,13 @@ impl FlushReport {
             report.left = report.left.saturating_sub(1);
         }
     }
+
+    fn give_up(&mut self) {
+        self.dropped += std::mem::take(&mut self.left);
+        for report in self.tenants.values_mut() {
+            report.dropped += std::mem::take(&mut report.left);
+        }
+    }
 }
 
 type Part = fn(&mut TenantFlush) -> &mut u64;
@@ -149,6 +156,15 @@ impl Flushes {
     /// Answers those whose time is up.
     pub(super) fn expire(&self, now: Instant) {
         self.answer(self.lock(), |flush| flush.deadline <= now);
+    }
+
+    /// Answers all of them: what is left is given up, whoever has it.
+    pub(super) fn end(&self) {
+        let mut list = self.lock();
+        for flush in list.iter_mut() {
+            flush.report.give_up();
+        }
+        self.answer(list, |_| true);
     }
 
     pub(super) fn next_deadline(&self) -> Option<Instant> {

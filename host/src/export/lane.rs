@@ -148,9 +148,8 @@ impl Lanes {
     pub(super) fn share(&mut self, project: &Project) -> Arc<Share> {
         if self.lanes.len() >= self.sweep_at.max(SWEEP_AT_LEAST) {
             // Whoever has a share holds something by it, or is about to.
-            self.lanes.retain(|_, lane| {
-                !lane.waiting.is_empty() || Arc::strong_count(&lane.share) > 1
-            });
+            self.lanes
+                .retain(|_, lane| !lane.waiting.is_empty() || Arc::strong_count(&lane.share) > 1);
             self.sweep_at = self.lanes.len() * 2;
         }
         let lane = self

@@ -24,8 +24,8 @@ use super::encode::encode_attributes;
 use super::parcel::{Outgoing, Parcel};
 use super::route::SCOPE;
 use crate::config::SpoolConfig;
-use log::{Limits, Log, Moment, Refusal, Spans};
 pub(super) use log::{Gone, Reading};
+use log::{Limits, Log, Moment, Refusal, Spans};
 pub(super) use record::Record;
 use segment::RealDisk;
 
