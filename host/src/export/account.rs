@@ -90,34 +90,6 @@ pub struct SpanStats {
     pub dropped: Dropped,
 }
 
-impl SpanStats {
-    /// Takes away what is counted elsewhere.
-    pub(super) fn subtract(&mut self, other: &Self) {
-        let Dropped {
-            queue_full,
-            rejected,
-            export_failed,
-            shutdown,
-            spool_full,
-            expired,
-        } = &mut self.dropped;
-        for (own, others) in [
-            (&mut self.created, other.created),
-            (&mut self.delivered, other.delivered),
-            (&mut self.queued, other.queued),
-            (&mut self.spooled, other.spooled),
-            (queue_full, other.dropped.queue_full),
-            (rejected, other.dropped.rejected),
-            (export_failed, other.dropped.export_failed),
-            (shutdown, other.dropped.shutdown),
-            (spool_full, other.dropped.spool_full),
-            (expired, other.dropped.expired),
-        ] {
-            *own = own.saturating_sub(others);
-        }
-    }
-}
-
 /// How a span's way through memory ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Fate {
@@ -158,7 +130,21 @@ impl Account {
     /// Spans have left the disk.
     pub(super) fn unspooled(&self, fate: Fate, spans: u64) {
         self.add(fate, spans);
-        self.spooled.fetch_sub(spans, Ordering::Release);
+        // A gauge never goes below nothing, whatever was counted elsewhere.
+        let less = |spooled: u64| Some(spooled.saturating_sub(spans));
+        let _ = self
+            .spooled
+            .fetch_update(Ordering::Release, Ordering::Relaxed, less);
+    }
+
+    /// Counts what another account has counted.
+    pub(super) fn absorb(&self, other: &SpanStats) {
+        self.created(other.created);
+        self.add(Fate::Delivered, other.delivered);
+        self.add(Fate::Spooled, other.spooled);
+        for (reason, spans) in other.dropped.by_reason() {
+            self.add(Fate::Dropped(reason), spans);
+        }
     }
 
     fn add(&self, fate: Fate, spans: u64) {

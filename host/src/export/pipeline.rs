@@ -189,11 +189,11 @@ impl Pipeline {
     }
 
     /// What became of the spans of each project. A project that was made anew goes on with its
-    /// counters; those of the ones that were not used for longest are kept together, so that all
-    /// of them add up to [`stats`](Self::stats).
+    /// counters. Where there are very many, those of the ones that nobody uses and that have
+    /// nothing on disk are kept together, so that all of them add up to [`stats`](Self::stats).
     #[must_use]
     pub fn project_stats(&self) -> ProjectStats {
-        self.queue.ledger.stats(&self.queue.account)
+        self.queue.ledger.stats()
     }
 
     /// Sends what waits, and waits for it. It needs no runtime of any kind, and returns by the
