@@ -95,6 +95,13 @@ impl Replay {
         Some(Arc::clone(name))
     }
 
+    /// How many rounds of a project were in vain since the last that was not.
+    pub(super) fn failures(&self, project: &str) -> u32 {
+        self.backlogs
+            .get(project)
+            .map_or(0, |backlog| backlog.failures)
+    }
+
     /// When there will be a next one.
     pub(super) fn due(&self) -> Option<Instant> {
         if self.rounds >= ROUNDS_AT_A_TIME {
@@ -253,7 +260,8 @@ mod tests {
         let project = Project::new("acme", "search", "acme-search");
         let mut replay = Replay::default();
         replay.add(project.name());
-        for _ in 0..2 * ROUNDS_AT_A_TIME {
+        for failures in 0..8 {
+            assert_eq!(replay.failures(project.name()), failures);
             let due = replay.due().unwrap();
             let name = replay.next(due).unwrap();
             assert!(replay.next(due).is_none(), "one round at a time");

@@ -29,8 +29,6 @@ use log::{Limits, Log, Moment, Refusal, Spans};
 pub(super) use record::Record;
 use segment::RealDisk;
 
-/// How much of a project is read at a time.
-const READ_BYTES: u64 = 1_024 * 1_024;
 /// How long a record grows before another is begun.
 const RECORD_BYTES: usize = 256 * 1_024;
 /// How often it is looked for what is too old.
@@ -98,8 +96,8 @@ impl SpoolError {
 enum Job {
     /// Write these down.
     Write(Vec<Parcel>),
-    /// Read the oldest of this project.
-    Read(Arc<str>),
+    /// Read the oldest of this project, so many bytes.
+    Read(Arc<str>, u64),
     /// The records of this project that were read are no longer under way, and these of them
     /// are sent.
     Done(Arc<str>, Vec<u64>),
@@ -156,8 +154,8 @@ impl Spool {
         }
     }
 
-    pub(super) fn read(&self, project: &Arc<str>) {
-        self.ask(Job::Read(Arc::clone(project)));
+    pub(super) fn read(&self, project: &Arc<str>, bytes: u64) {
+        self.ask(Job::Read(Arc::clone(project), bytes));
     }
 
     pub(super) fn done(&self, project: &Arc<str>, sequences: Vec<u64>) {
@@ -226,8 +224,8 @@ fn answer(
 ) {
     match job {
         Job::Write(_) => {}
-        Job::Read(project) => {
-            let reading = log.read(&project, READ_BYTES);
+        Job::Read(project, bytes) => {
+            let reading = log.read(&project, bytes);
             if !reading.records.is_empty() {
                 under_way.insert(Arc::clone(&project));
             }

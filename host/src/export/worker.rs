@@ -21,8 +21,11 @@ use super::spool::{Gone, News, Reading, Spool};
 const BATCHES_AT_A_TIME: usize = 16;
 /// How soon a batch is known to be slow, and no longer stands in the way of others.
 const SLOW: Duration = Duration::from_millis(250);
-/// How long spans from disk are tried at a time.
+/// How long spans from disk are tried at a time, where that is not known to be too short.
 const ROUND: Duration = Duration::from_secs(10);
+/// How many bytes of a project are read from disk at a time, where that is not known to be too
+/// much.
+const ROUND_BYTES: u64 = 1_024 * 1_024;
 /// How much of a shutdown's time, and how much at most, is for writing to disk what could not be
 /// sent.
 const TO_WRITE: (u32, Duration) = (4, Duration::from_secs(1));
@@ -293,7 +296,9 @@ impl Worker {
             && self.stop.is_none()
         {
             while let Some(project) = spooling.replay.next(Instant::now()) {
-                spooling.spool.read(&project);
+                // A backend that was too slow for as much is sent less.
+                let bytes = ROUND_BYTES >> spooling.replay.failures(&project).min(16);
+                spooling.spool.read(&project, bytes);
             }
         }
     }
@@ -365,7 +370,12 @@ impl Worker {
         let ended = ended.clone();
         let ending = Ending { round, ended };
         let delivery = Arc::clone(&self.delivery);
-        let deadline = Instant::now() + ROUND.min(self.export_timeout);
+        // And it has all the time that there is.
+        let time = match replay.failures(project) {
+            0 => ROUND.min(self.export_timeout),
+            _ => self.export_timeout,
+        };
+        let deadline = Instant::now() + time;
         self.batches.spawn_local(async move {
             delivery.deliver(parcels, deadline).await;
             drop(ending);
