@@ -135,9 +135,18 @@ impl<D: Disk> Log<D> {
             next_segment,
             _lock: lock,
         };
+        let newest = numbers.iter().max().copied();
+        let mut torn = None;
         for number in numbers {
-            let content = segment::scan(folder, number)?;
+            let content = segment::scan(folder, number, Some(number) == newest)?;
+            torn = torn.or(content.torn_at.map(|at| (number, at)));
             log.take_over(number, content, now);
+        }
+        // It will not be the newest next time, and is no damage then.
+        if let Some((number, at)) = torn
+            && let Err(error) = segment::acknowledge(folder, number, at)
+        {
+            tracing::warn!("the spool cannot note where it was cut off: {error}");
         }
         for backlog in log.backlogs.values_mut() {
             backlog

@@ -120,16 +120,20 @@ pub(super) struct Content {
     pub(super) bytes: u64,
     /// Whether something in it cannot be read that was not simply never finished.
     pub(super) is_damaged: bool,
+    /// Where a record begins that was never finished.
+    pub(super) torn_at: Option<u32>,
 }
 
-/// Reads a segment and its acknowledgements.
-pub(super) fn scan(folder: &Path, number: u64) -> Result<Content, SpoolError> {
+/// Reads a segment and its acknowledgements. Only the newest may end in a record that was never
+/// finished, or one that is acknowledged: it was the newest when the process before ended.
+pub(super) fn scan(folder: &Path, number: u64, is_newest: bool) -> Result<Content, SpoolError> {
     let path = log_path(folder, number);
     let bytes = Bytes::from(fs::read(&path).map_err(|error| SpoolError::io(&path, error))?);
     let mut content = Content {
         records: Vec::new(),
         bytes: bytes.len() as u64,
         is_damaged: false,
+        torn_at: None,
     };
     let Some(mut rest) = body(&path, RECORDS, bytes)? else {
         return Ok(content);
@@ -147,9 +151,15 @@ pub(super) fn scan(folder: &Path, number: u64) -> Result<Content, SpoolError> {
                 offset += len;
                 rest = rest.slice(len..);
             }
-            Found::End | Found::Torn => return Ok(content),
-            Found::Damage => {
-                content.is_damaged = true;
+            Found::End => return Ok(content),
+            found => {
+                let at = u32::try_from(offset).ok();
+                let is_known = at.is_some_and(|at| done.contains(&at));
+                if is_newest && matches!(found, Found::Torn) {
+                    content.torn_at = at;
+                } else {
+                    content.is_damaged = !is_known;
+                }
                 return Ok(content);
             }
         }

@@ -13,7 +13,7 @@ use proptest::prelude::*;
 use super::SpoolError;
 use super::log::{Limits, Log, Moment, Reading, Refusal};
 use super::record::Record;
-use super::segment::{Disk, RealDisk};
+use super::segment::{Disk, HEAD, RealDisk};
 
 /// A folder that is gone with the test.
 struct Folder(PathBuf);
@@ -215,10 +215,41 @@ fn a_segment_cut_at_any_byte_is_a_beginning() {
             (0..whole).collect::<Vec<_>>(),
             "at {cut}"
         );
-        // And it goes on.
+        // And it goes on; a cut is no damage, later either.
         assert!(append(&mut log, "p", 9).is_none());
         assert_eq!(names(&mut log, "p").last(), Some(&9));
+        drop(log);
+        let mut log = open(&copy, ROOMY);
+        assert_eq!(names(&mut log, "p").len() as u64, whole + 1);
+        let records = log.read("p", u64::MAX).records;
+        let sequences: Vec<_> = records.iter().map(|record| record.sequence).collect();
+        log.acknowledge("p", &sequences);
+        assert_eq!(copy.files("damaged"), Vec::<PathBuf>::new(), "at {cut}");
     }
+}
+
+/// A length that changed looks like a record that was never finished; but only the newest
+/// segment can end in one.
+#[test]
+fn a_damaged_length_is_noticed_and_set_aside() {
+    let folder = Folder::new();
+    for name in 0..3 {
+        // Each process begins a segment.
+        let mut log = open(&folder, ROOMY);
+        append(&mut log, "p", 2 * name);
+        append(&mut log, "p", 2 * name + 1);
+    }
+    let segment = folder.files("log").remove(1);
+    let mut bytes = fs::read(&segment).unwrap();
+    let second = HEAD + (bytes.len() - HEAD) / 2;
+    bytes[second + 3] ^= 1;
+    fs::write(&segment, &bytes).unwrap();
+    let mut log = open(&folder, ROOMY);
+    assert_eq!(names(&mut log, "p"), [0, 1, 2, 4, 5]);
+    let records = log.read("p", u64::MAX).records;
+    log.acknowledge("p", &[records[2].sequence]);
+    assert_eq!(fs::read(&folder.files("damaged")[0]).unwrap(), bytes);
+    assert_eq!(names(&mut log, "p"), [0, 1, 4, 5]);
 }
 
 /// A byte that changed costs what is from there on; the file is kept for whoever wants to look.
