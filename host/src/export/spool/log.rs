@@ -171,10 +171,10 @@ impl<D: Disk> Log<D> {
             live: 0,
             is_damaged: content.is_damaged,
         };
+        self.next = self.next.max(content.next);
         for (record, offset, len) in content.records {
             segment.live += 1;
             segment.live_bytes += u64::from(len);
-            self.next = self.next.max(record.sequence + 1);
             // A clock that was set back makes it young, not eternal: it ages from now on.
             let age = now.wall.saturating_sub(record.written_at);
             let entry = Entry {

@@ -120,6 +120,9 @@ pub(super) struct Content {
     pub(super) bytes: u64,
     /// Whether something in it cannot be read that was not simply never finished.
     pub(super) is_damaged: bool,
+    /// A number that none of its records has, nor had one that is done with: should its
+    /// acknowledgement be lost, it must not pass for another.
+    pub(super) next: u64,
     /// Where a record begins that was never finished.
     pub(super) torn_at: Option<u32>,
 }
@@ -133,6 +136,7 @@ pub(super) fn scan(folder: &Path, number: u64, is_newest: bool) -> Result<Conten
         records: Vec::new(),
         bytes: bytes.len() as u64,
         is_damaged: false,
+        next: 0,
         torn_at: None,
     };
     let Some(mut rest) = body(&path, RECORDS, bytes)? else {
@@ -143,6 +147,7 @@ pub(super) fn scan(folder: &Path, number: u64, is_newest: bool) -> Result<Conten
     loop {
         match read(&rest) {
             Found::Record(record, len) => {
+                content.next = content.next.max(record.sequence.saturating_add(1));
                 if let (Ok(at), Ok(long)) = (u32::try_from(offset), u32::try_from(len))
                     && !done.contains(&at)
                 {
