@@ -11,8 +11,11 @@ use tokio::sync::Mutex as AsyncMutex;
 #[derive(Clone, Default)]
 pub(super) struct Turns {
     /// By project and experiment, as long as somebody writes or waits.
-    taken: Arc<Mutex<HashMap<(String, String), Weak<AsyncMutex<()>>>>>,
+    taken: Arc<Mutex<HashMap<Key, Turn>>>,
 }
+
+type Key = (String, String);
+type Turn = Weak<AsyncMutex<()>>;
 
 impl Turns {
     /// What to lock to write to an experiment.
