@@ -160,7 +160,7 @@ async fn what_something_is_made_of_is_asked_anew() -> Result<()> {
     };
     let missing = made().await.unwrap_err();
     assert!(matches!(missing.kind(), Error::NotFound(_)), "{missing}");
-    write(phoenix, &project, &[late.clone()]).await?;
+    write(phoenix, &project, std::slice::from_ref(&late)).await?;
     let made = made().await?;
     assert_eq!(made.record_count, Some(1));
 
