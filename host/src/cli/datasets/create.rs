@@ -69,7 +69,7 @@ pub(in crate::cli) struct CreateArgs {
 /// Where records come from.
 pub(super) enum Records<'a> {
     File(RecordStream),
-    Spans(SpanPages<'a>),
+    Spans(Box<SpanPages<'a>>),
 }
 
 impl Records<'_> {
@@ -98,7 +98,7 @@ pub(super) async fn run(context: &Context, args: CreateArgs) -> anyhow::Result<E
                 resource: false,
             });
             let query = query.limit(args.limit.unwrap_or(DEFAULT_LIMIT));
-            Records::Spans(provider.traces().pages(&query)?)
+            Records::Spans(Box::new(provider.traces().pages(&query)?))
         }
     };
     let written = Counter::default();
