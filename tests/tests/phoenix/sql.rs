@@ -298,8 +298,10 @@ async fn limits_of_memory_and_time_are_kept() -> Result<()> {
     assert!(matches!(error, QueryError::OutOfMemory { .. }), "{error:?}");
     assert!(error.to_string().contains("memory_limit"), "{error}");
 
+    // On its way to the deadline it must not meet the other limit.
     let options = SqlOptions {
-        deadline: Duration::from_millis(300),
+        deadline: Duration::from_millis(100),
+        memory_limit: 4 << 30,
         ..SqlOptions::default()
     };
     let began = std::time::Instant::now();
