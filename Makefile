@@ -8,9 +8,9 @@ SHELL := /bin/bash
 # Guests are linted for the target they are built for as well.
 guests := --package roost-phoenix --package roost-echo --package roost-sink
 
-.PHONY: setup demo test bench plugins guests lint docs wit help host-tools wasm-target venv
+.PHONY: setup demo test bench bench-export plugins guests lint docs wit help host-tools wasm-target venv node
 
-setup: host-tools venv plugins guests ## Get what is missing: wasm target, Python environment, providers
+setup: host-tools venv node plugins guests ## Get what is missing: wasm target, Python and JavaScript packages, providers
 
 # Beside a test, cargo builds the demo with what `make test` needs; alone, with a little
 # less, and much would be built twice.
@@ -23,6 +23,10 @@ test: setup lint docs ## Prove it: formatting, lints, documentation, contract, a
 
 bench: setup ## Measure it, beside the same done natively
 	cargo bench --package roost-benches
+
+bench-export: venv ## Measure spans on their way out, beside OpenTelemetry's SDKs and rotel
+	@scripts/rotel.sh
+	cargo bench --package roost-bench-export
 
 plugins: wasm-target ## Build the providers into plugins/
 	scripts/guest.sh roost-phoenix plugins/phoenix.wasm
@@ -47,7 +51,7 @@ wit: host-tools ## Check the contract: it resolves, and every item of it is docu
 	cargo test --quiet --package roost-tests --test contract
 
 help: ## Show this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 host-tools:
 	@scripts/host-tools.sh
@@ -57,3 +61,6 @@ wasm-target: host-tools
 
 venv: host-tools
 	@scripts/venv.sh
+
+node: host-tools
+	@scripts/node.sh

@@ -159,6 +159,13 @@ fn hex<const LEN: usize>(name: &'static str, id: &[u8]) -> Result<String, Decode
     Ok(id.iter().map(|byte| format!("{byte:02x}")).collect())
 }
 
+/// A span that the gateway let through.
+#[cfg(fuzzing)]
+pub(crate) fn fuzz_span(span: &[u8]) {
+    let decoded = decode_span(&[span]);
+    assert!(decoded.is_ok(), "{decoded:?}");
+}
+
 // What is read of <https://github.com/open-telemetry/opentelemetry-proto>.
 
 #[derive(Clone, PartialEq, Message)]

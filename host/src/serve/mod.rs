@@ -33,6 +33,8 @@ mod wire;
 pub use error::ServeError;
 pub use redact::RedactionError;
 pub use tls::TlsError;
+#[cfg(fuzzing)]
+pub(crate) use wire::fuzz_request;
 
 use std::net::SocketAddr;
 use std::sync::Arc;

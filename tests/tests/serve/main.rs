@@ -11,6 +11,8 @@ mod admin;
 mod backend;
 mod client;
 mod formats;
+mod javascript;
+mod killed;
 mod limits;
 mod redaction;
 mod sdk;
