@@ -22,7 +22,9 @@ mod scripted;
 pub use eventually::eventually;
 pub use folder::PluginFolder;
 pub use gateway::{Gateway, Stopped};
-pub use guests::{core_module, echo, echo_next, mlflow_provider, other_contract, phoenix_provider};
+pub use guests::{
+    core_module, echo, echo_next, mlflow_provider, other_contract, phoenix_provider, sink,
+};
 pub use mlflow::Mlflow;
 pub use names::{span_id, trace_id, unique};
 pub use phoenix::Phoenix;

@@ -8,7 +8,7 @@ use opentelemetry::KeyValue;
 use opentelemetry::trace::{Span, SpanBuilder, SpanContext, Status};
 use prost::Message;
 use roost::config::BatchExportConfig;
-use roost::export::{Destination, Protocol, RecordingSpan, Routing};
+use roost::export::{OtlpDestination, Protocol, RecordingSpan, Routing};
 
 use crate::fixture::{PROJECT, Resolver, config, destination, flush, open, project, span, start};
 use crate::receiver::{Receiver, text};
@@ -85,7 +85,7 @@ fn what_a_destination_and_a_session_ask_for_is_added() {
 fn a_project_named_by_a_header_has_requests_of_its_own() {
     for protocol in PROTOCOLS {
         let receiver = Receiver::willing(protocol);
-        let answer = Destination::new(protocol, receiver.endpoint(), Routing::Headers);
+        let answer = OtlpDestination::new(protocol, receiver.endpoint(), Routing::Headers);
         let resolver = Resolver::new(move |project, _| {
             let name = HeaderValue::from_str(project.name()).unwrap();
             Ok(answer
@@ -259,8 +259,9 @@ fn a_span_lives_by_the_rules() {
 #[test]
 fn a_destination_does_not_show_its_headers() {
     let name = HeaderName::from_static("authorization");
-    let destination = Destination::new(Protocol::Grpc, "http://localhost:4317", Routing::Headers)
-        .with_header(name, HeaderValue::from_static("Bearer hush"));
+    let destination =
+        OtlpDestination::new(Protocol::Grpc, "http://localhost:4317", Routing::Headers)
+            .with_header(name, HeaderValue::from_static("Bearer hush"));
     let shown = format!("{destination:?}");
     assert!(
         shown.contains("authorization") && !shown.contains("hush"),

@@ -18,14 +18,18 @@ wit_bindgen::generate!({
         world mlflow {
             export roost:telemetry/telemetry-provider@0.1.0;
             export roost:telemetry/trace-store@0.1.0;
+            export roost:telemetry/annotation-store@0.1.0;
             export roost:telemetry/project-store@0.1.0;
+            export roost:telemetry/session-store@0.1.0;
         }
     ",
     world: "roost:mlflow/mlflow",
     with: { "roost:telemetry/types@0.1.0": roost_provider::types },
 });
 
-pub(crate) use self::exports::roost::telemetry::{project_store, telemetry_provider, trace_store};
+pub(crate) use self::exports::roost::telemetry::{
+    annotation_store, project_store, session_store, telemetry_provider, trace_store,
+};
 
 export!(Provider);
 

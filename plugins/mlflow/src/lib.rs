@@ -10,6 +10,7 @@
 //! MLflow finds traces, not spans. `listing` makes pages of spans of that, in an order that does
 //! not move while others write.
 
+mod annotations;
 mod any_value;
 mod bindings;
 mod filter;
@@ -18,6 +19,7 @@ mod mlflow;
 mod projects;
 mod provider;
 mod search;
+mod sessions;
 mod span;
 mod traces;
 

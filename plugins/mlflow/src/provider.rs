@@ -17,12 +17,15 @@ const MAX_BATCH_ITEMS: u32 = 100;
 /// What MLflow stores while a sender waits; it takes larger requests.
 const MAX_BATCH_BYTES: u64 = 3_584 * 1024;
 
+/// The longest session id that MLflow takes, in characters.
+const LONGEST_SESSION: usize = 250;
+
 impl Guest for Provider {
     fn describe() -> ProviderInfo {
         ProviderInfo {
             name: "mlflow".to_owned(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
-            summary: "MLflow: spans and projects.".to_owned(),
+            summary: "MLflow: spans, annotations, projects and sessions.".to_owned(),
             homepage: "https://mlflow.org".to_owned(),
             config_schema: include_str!("../config.schema.json").to_owned(),
             credentials: vec![Credential {
@@ -67,6 +70,12 @@ impl Guest for Provider {
     }
 
     fn session_attributes(_project: String, session_id: String) -> Result<Vec<Attribute>> {
+        if session_id.is_empty() || session_id.chars().count() > LONGEST_SESSION {
+            return Err(error::invalid_argument(format!(
+                "`{session_id}` is no session id for MLflow, which takes 1 to {LONGEST_SESSION} \
+                 characters, and no span of a trace with a longer one"
+            )));
+        }
         // Refuses what could never be found again.
         search::text(&session_id)?;
         Ok(vec![Attribute {

@@ -27,6 +27,11 @@ pub(crate) fn trace_id(id: &str) -> String {
     format!("tr-{id}")
 }
 
+/// The id in what MLflow writes.
+pub(crate) fn id_of(trace_id: &str) -> &str {
+    trace_id.strip_prefix("tr-").unwrap_or(trace_id)
+}
+
 /// What a search says of a trace.
 #[derive(Debug, Deserialize)]
 pub(crate) struct Info {

@@ -36,12 +36,7 @@ impl Guest for Provider {
     fn get_span(project: String, span: SpanRef) -> Result<Span> {
         let mlflow = mlflow()?;
         let experiment = projects::id(mlflow, &project)?;
-        let no_span = || {
-            error::not_found(format!(
-                "project `{project}` has no span `{}`",
-                span.span_id
-            ))
-        };
+        let no_span = || no_span(&project, &span.span_id);
         let trace = match span.trace_id.as_str() {
             "" => trace_of(mlflow, &experiment, &span.span_id)?.ok_or_else(no_span)?,
             id => search::trace_id(id),
@@ -77,6 +72,11 @@ impl Guest for Provider {
         let cursor = next.map(|span| cursor::mark("trace", &span.span_id));
         Ok(TracePage { spans, cursor })
     }
+}
+
+/// The error for a span that is not in a project.
+pub(crate) fn no_span(project: &str, id: &str) -> Error {
+    error::not_found(format!("project `{project}` has no span `{id}`"))
 }
 
 /// The spans of a trace, if it is in the experiment.

@@ -3,10 +3,12 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
 
+mod annotations;
 mod auth;
 mod pages;
 mod projects;
 mod server;
+mod sessions;
 mod spans;
 
 use std::time::Duration;
