@@ -2,6 +2,7 @@
 //! within an experiment. So sessions are made of traces: all of the window are looked through for
 //! each page, five hundred at a time.
 
+use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
 use roost_provider::types::{PageRequest, TimeWindow};
@@ -48,7 +49,7 @@ impl Guest for Provider {
             }
         }
         // Those that began before the window.
-        sessions.sort_by(|left, right| right.start_time.cmp(&left.start_time));
+        sessions.sort_by_key(|session| Reverse(session.start_time));
         Ok(SessionPage { sessions, cursor })
     }
 

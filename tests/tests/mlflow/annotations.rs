@@ -180,7 +180,7 @@ async fn assessments_of_others_are_read_and_deleted() -> Result<()> {
     let path = format!("api/3.0/mlflow/traces/tr-{trace}/assessments");
     for (name, what) in [
         ("thumb", json!({ "feedback": { "value": true } })),
-        ("list", json!({ "feedback": { "value": [1, "a"] } })),
+        ("list", json!({ "feedback": { "value": ["b", "a"] } })),
         ("expected", json!({ "expectation": { "value": "42" } })),
         (
             "failed",
@@ -213,7 +213,7 @@ async fn assessments_of_others_are_read_and_deleted() -> Result<()> {
         [
             ("expected", Some("42"), None, None),
             ("failed", None, None, Some("no judge")),
-            ("list", Some("[1,\"a\"]"), None, None),
+            ("list", Some("[\"b\",\"a\"]"), None, None),
             ("thumb", Some("true"), Some(1.0), None),
         ]
     );

@@ -1,7 +1,7 @@
 //! Sessions: what MLflow keeps of them is a name on traces.
 
 use anyhow::Result;
-use roost::contract::{Error, TimeWindow};
+use roost::contract::{Error, Session, TimeWindow};
 use roost_tests::{Mlflow, span_id, trace_id, unique};
 use serde_json::json;
 
@@ -38,22 +38,20 @@ async fn traces_make_sessions_in_their_project_only() -> Result<()> {
         start: BEGIN + from * SECOND,
         end: BEGIN + to * SECOND,
     };
-    let list = async |window| -> Result<Vec<(String, u64, u64, Option<u64>)>> {
-        let found = sessions.list_sessions(&project, window).await?;
-        let found = found.into_iter().map(|it| {
-            let start = (it.start_time - BEGIN) / SECOND;
-            let end = (it.end_time - BEGIN) / SECOND;
-            (it.id, start, end, it.trace_count)
-        });
-        Ok(found.collect())
+    let list = async |window| sessions.list_sessions(&project, window, 100).await;
+    let session = |id: &str, from: u64, to: u64, traces| Session {
+        id: id.to_owned(),
+        start_time: BEGIN + from * SECOND,
+        end_time: BEGIN + to * SECOND,
+        trace_count: Some(traces),
     };
-    let early = ("it's early".to_owned(), 0, 21, Some(2));
-    let late = ("late".to_owned(), 10, 11, Some(1));
+    let early = session("it's early", 0, 21, 2);
+    let late = session("late", 10, 11, 1);
     assert_eq!(
         list(TimeWindow::all()).await?,
         [late.clone(), early.clone()]
     );
-    assert_eq!(list(window(5, 15)).await?, [late.clone()]);
+    assert_eq!(list(window(5, 15)).await?, std::slice::from_ref(&late));
     // It began before the window, and whole it is told.
     assert_eq!(list(window(10, 21)).await?, [late, early]);
     assert_eq!(list(window(11, 20)).await?, []);
