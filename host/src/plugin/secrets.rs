@@ -10,6 +10,8 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
 use http::{HeaderMap, HeaderName, HeaderValue};
 
 use crate::config::{ExposeSecret, Secret, SecretSource};
@@ -239,7 +241,7 @@ impl Credentials {
                 continue;
             };
             let invalid = || format!("secrets.{name}: it cannot be sent in a header");
-            let text = credential.template.replace("{}", secret.expose_secret());
+            let text = presented(&credential.template, secret.expose_secret());
             let mut value = HeaderValue::try_from(text).map_err(|_| invalid())?;
             value.set_sensitive(true);
             let name = HeaderName::try_from(&credential.header).map_err(|_| invalid())?;
@@ -251,5 +253,31 @@ impl Credentials {
     /// The backend did not accept the headers of this version. Whether there are others now.
     pub(super) async fn renew(&self, version: u64) -> bool {
         self.secrets.renew(version).await
+    }
+}
+
+/// A secret in its place in a template: as it is, or in base64. Once put there, it is not looked
+/// at again.
+fn presented(template: &str, secret: &str) -> String {
+    if template.contains("{base64}") {
+        template.replace("{base64}", &BASE64_STANDARD.encode(secret))
+    } else {
+        template.replace("{}", secret)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_secret_is_presented_as_the_template_says() {
+        for (template, secret, expected) in [
+            ("Bearer {}", "key", "Bearer key"),
+            ("Basic {base64}", "user:pass", "Basic dXNlcjpwYXNz"),
+            ("{}", "{base64}", "{base64}"),
+        ] {
+            assert_eq!(presented(template, secret), expected);
+        }
     }
 }
