@@ -11,6 +11,7 @@ mod folder;
 mod gateway;
 mod guard;
 mod guests;
+mod mlflow;
 mod names;
 mod node;
 mod phoenix;
@@ -22,7 +23,10 @@ mod scripted;
 pub use eventually::eventually;
 pub use folder::PluginFolder;
 pub use gateway::{Gateway, Stopped};
-pub use guests::{core_module, echo, echo_next, other_contract, phoenix_provider, sink};
+pub use guests::{
+    core_module, echo, echo_next, mlflow_provider, other_contract, phoenix_provider, sink,
+};
+pub use mlflow::Mlflow;
 pub use names::{span_id, trace_id, unique};
 pub use node::node;
 pub use phoenix::Phoenix;

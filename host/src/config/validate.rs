@@ -9,9 +9,9 @@ use super::origin::{Origin, key_path};
 use super::secret::MASK;
 use super::suggestion::suggest;
 use super::{
-    CacheConfig, Config, ConfigError, ConnectionConfig, ExposeSecret, LimitsConfig, Place,
-    PluginsConfig, Problem, QueueFullPolicy, RedactionAction, RedactionConfig, SamplingConfig,
-    SecretSource, ServeConfig, TelemetryConfig, endpoint, identifier, project,
+    CacheConfig, Config, ConfigError, ConnectionConfig, ExposeSecret, HostPattern, LimitsConfig,
+    Place, PluginsConfig, Problem, QueueFullPolicy, RedactionAction, RedactionConfig,
+    SamplingConfig, SecretSource, ServeConfig, TelemetryConfig, endpoint, identifier, project,
 };
 
 const HOUR_SECONDS: u64 = 3_600;
@@ -224,6 +224,16 @@ impl Findings<'_> {
             limits.request_bytes,
             1 << 10..=4 * GIB,
         );
+        self.range(
+            "limits.requests_per_minute",
+            limits.requests_per_minute,
+            1..=1_000_000_000,
+        );
+        self.range(
+            "limits.bytes_per_minute",
+            limits.bytes_per_minute,
+            1 << 10..=1_024 * GIB,
+        );
     }
 
     fn cache(&mut self, cache: &CacheConfig) {
@@ -326,13 +336,18 @@ impl Findings<'_> {
                 self.endpoint(&key(&["provider_config", endpoint]), text, error);
             }
         }
+        self.range(
+            &key(&["secrets_refresh_seconds"]),
+            connection.secrets_refresh_seconds,
+            1..=YEAR_SECONDS,
+        );
         for (secret, source) in &connection.secrets {
             if let Err(advice) = check_secret(source) {
                 self.refuse_key(&key(&["secrets", secret]), advice);
             }
         }
         for host in &connection.allow_hosts {
-            if let Err(error) = endpoint::host(host) {
+            if let Err(error) = HostPattern::parse(host) {
                 self.endpoint(&key(&["allow_hosts"]), host, error);
             }
         }
@@ -406,6 +421,9 @@ fn check_secret(source: &SecretSource) -> Result<(), &'static str> {
         }
         SecretSource::File { file } if file.as_os_str().is_empty() => {
             Err("`file` must be the path of a file")
+        }
+        SecretSource::Command { command } if command.first().is_none_or(String::is_empty) => {
+            Err("`command` must be a program and its arguments, such as `[\"vault\", \"read\"]`")
         }
         SecretSource::Literal(secret) if secret.expose_secret().is_empty() => {
             Err("is empty; remove the line if there is no secret")

@@ -52,7 +52,8 @@ impl DestinationResolver for ManagerResolver {
                 .map_err(resolve_error)?;
             match export {
                 SpanExport::Otlp(export) => {
-                    destination(&provider, export, named.as_ref()).map(Into::into)
+                    let otlp = destination(&provider, export, named.as_ref()).await;
+                    otlp.map(Into::into)
                 }
                 SpanExport::Sink => sink::destination(provider, project),
             }
@@ -164,7 +165,7 @@ fn plain_otlp(default: &Url, named: Option<Url>) -> OtlpDestination {
 }
 
 /// What a provider answered, with the credentials that it does not have.
-fn destination(
+async fn destination(
     provider: &Provider,
     export: OtlpExport,
     named: Option<&Url>,
@@ -178,7 +179,12 @@ fn destination(
     let endpoint = Url::parse(&export.endpoint)
         .map_err(|error| refused(format!("`{}` is no address: {error}", export.endpoint)))?;
     let mut headers = HeaderMap::new();
-    for Header { name, value } in export.headers {
+    let (routing, named_by) = match export.routing {
+        ProjectRouting::ResourceAttribute(key) => (Routing::ResourceAttribute(key), None),
+        ProjectRouting::Header(header) => (Routing::Headers, Some(header)),
+        ProjectRouting::Credential => (Routing::Headers, None),
+    };
+    for Header { name, value } in export.headers.into_iter().chain(named_by) {
         let wrong = || refused(format!("`{name}` with this value is no header"));
         let value = HeaderValue::try_from(value).map_err(|_| wrong())?;
         headers.insert(HeaderName::try_from(&name).map_err(|_| wrong())?, value);
@@ -186,15 +192,9 @@ fn destination(
     headers.extend(
         provider
             .export_credentials(&endpoint, named)
+            .await
             .map_err(resolve_error)?,
     );
-    let routing = match export.routing {
-        ProjectRouting::ResourceAttribute(key) => Routing::ResourceAttribute(key),
-        ProjectRouting::Header(name) => Routing::Header(
-            HeaderName::try_from(&name).map_err(|_| refused(format!("`{name}` is no header")))?,
-        ),
-        ProjectRouting::Credential => Routing::Credential,
-    };
     Ok(OtlpDestination {
         protocol: match export.protocol {
             OtlpProtocol::Grpc => Protocol::Grpc,

@@ -6,6 +6,7 @@
 //! one pointer move, and the generation before it ends with its last call. Calls run on
 //! warm instances that tenants of one connection share.
 
+mod address;
 mod component;
 mod connection;
 mod engine;
@@ -18,9 +19,13 @@ mod logs;
 mod outbound;
 mod policy;
 mod pool;
+mod quota;
 mod refusal;
+mod resolver;
+mod retry;
 mod runtime;
 mod schema;
+mod secrets;
 mod slot;
 mod spec;
 mod state;
@@ -29,6 +34,7 @@ mod watcher;
 
 pub use host::{Host, HostError};
 pub use refusal::Refusal;
+pub use resolver::{Lookup, SystemLookup};
 pub use spec::ConnectionSpec;
 pub use status::{GenerationStatus, ProviderStatus};
 
