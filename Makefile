@@ -1,5 +1,5 @@
 # The commands to remember. `make demo` and `make test` need nothing before them: each
-# does the set-up it finds missing, on Debian with rustup's Rust, Python 3 and make.
+# does the set-up it finds missing, on Debian with rustup's Rust, Python 3, Node.js and make.
 
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c

@@ -158,7 +158,8 @@ async fn a_stop_during_the_start_is_heard() -> Result<()> {
         let status = std::fs::read_to_string(format!("/proc/{id}/status"))?;
         let caught = status.lines().find_map(|line| line.strip_prefix("SigCgt:"));
         let caught = u64::from_str_radix(caught.context("no mask")?.trim(), 16)?;
-        Ok(ensure!(caught & TERMINATE != 0, "{caught:x}"))
+        ensure!(caught & TERMINATE != 0, "{caught:x}");
+        Ok(())
     })
     .await?;
     let kill = Command::new("kill").arg(id.to_string()).status().await?;

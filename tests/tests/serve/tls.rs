@@ -106,9 +106,9 @@ async fn a_new_certificate_is_used_without_a_restart() -> Result<()> {
     assert_eq!(send(&gateway, &trusting(&first)?.build()?).await?, 200);
     std::fs::write(gateway.folder().join("server.key"), key)?;
     eventually("the new one serves", LONG, async || {
-        Ok(ensure!(
-            send(&gateway, &trusting(&second)?.build()?).await? == 200
-        ))
+        let status = send(&gateway, &trusting(&second)?.build()?).await?;
+        ensure!(status == 200, "{status}");
+        Ok(())
     })
     .await?;
     assert!(send(&gateway, &trusting(&first)?.build()?).await.is_err());
