@@ -1,0 +1,12 @@
+//! Components in a folder: loaded, refused, replaced while calls run, fenced in. The
+//! provider is `echo`, which needs no server.
+
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
+
+mod configuration;
+mod fixture;
+mod hot_reload;
+mod limits;
+mod loading;
+mod network;
+mod secrets;
