@@ -27,6 +27,12 @@ pub struct ConnectionConfig {
     /// Hosts the provider may reach besides its endpoints, as `scheme://host:port`; the
     /// port may be left out where it is the scheme's own.
     pub allow_hosts: Vec<String>,
+    /// Where the provider's database is, for those that keep their own data: `sqlite:` and a
+    /// path that is relative to the folder of `[database]`, or `postgres://` and a server. It
+    /// may hold a password, so it is treated as a secret. None, the default: a SQLite file in
+    /// that folder.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub database: Option<SecretSource>,
     /// Whether the backend's answers are kept as `[cache]` says. Default true.
     pub cache: bool,
 }
@@ -38,6 +44,7 @@ impl Default for ConnectionConfig {
             provider_config: serde_json::Map::new(),
             secrets: BTreeMap::new(),
             allow_hosts: Vec::new(),
+            database: None,
             cache: true,
         }
     }

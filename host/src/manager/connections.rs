@@ -6,8 +6,10 @@ use std::sync::{Mutex, PoisonError};
 
 use serde_json::Value;
 
-use crate::config::{CacheConfig, Config, ConfigError, ConnectionConfig, Secret, TenantId};
-use crate::plugin::{ConnectionSpec, Host};
+use crate::config::{
+    CacheConfig, Config, ConfigError, ConnectionConfig, DatabaseConfig, Secret, SecretSource, TenantId,
+};
+use crate::plugin::{ConnectionSpec, DatabaseSpec, Host};
 use crate::provider::{Provider, ReadCache, Scope};
 
 /// Why a tenant has no provider.
@@ -51,11 +53,11 @@ pub enum ConnectionError {
     #[error("roost.toml has no connection `{0}`")]
     NotConfigured(String),
     /// A secret of the connection cannot be had.
-    #[error("connection `{connection}`: secrets.{property}: {reason}")]
+    #[error("connection `{connection}`: {property}: {reason}")]
     Secret {
         /// The connection.
         connection: String,
-        /// The secret's name.
+        /// Its key below the connection, such as `secrets.api_key`.
         property: String,
         /// Why.
         reason: ConfigError,
@@ -115,7 +117,7 @@ impl Connections {
                 tenant: tenant.clone(),
                 connection: name.to_owned(),
             })?;
-        self.open(name, connection, http_endpoint, scope)
+        self.open(config, name, connection, http_endpoint, scope)
     }
 
     /// The provider of a connection.
@@ -128,11 +130,12 @@ impl Connections {
         let connection = config.connections.get(name);
         let connection =
             connection.ok_or_else(|| ConnectionError::NotConfigured(name.to_owned()))?;
-        self.open(name, connection, None, scope)
+        self.open(config, name, connection, None, scope)
     }
 
     fn open(
         &self,
+        config: &Config,
         name: &str,
         connection: &ConnectionConfig,
         http_endpoint: Option<&str>,
@@ -152,7 +155,7 @@ impl Connections {
         if let Some(provider) = open.get(&key) {
             return Ok(provider.scoped(scope));
         }
-        let spec = spec(&key, connection)?;
+        let spec = spec(&key, connection, &config.database)?;
         let mut provider = Provider::connect(host, spec, scope);
         if let Some(cache) = self.cache.as_ref().filter(|_| connection.cache) {
             provider = provider.with_cache(cache);
@@ -202,7 +205,18 @@ fn only_provider(host: &Host, connection: &str) -> Result<String, ConnectionErro
     }
 }
 
-fn spec(key: &Key, config: &ConnectionConfig) -> Result<ConnectionSpec, ConnectionError> {
+fn spec(
+    key: &Key,
+    config: &ConnectionConfig,
+    database: &DatabaseConfig,
+) -> Result<ConnectionSpec, ConnectionError> {
+    let resolve = |property: &str, source: &SecretSource| {
+        source.resolve().map_err(|reason| ConnectionError::Secret {
+            connection: key.connection.clone(),
+            property: property.to_owned(),
+            reason,
+        })
+    };
     let mut provider_config = config.provider_config.clone();
     if let Some(endpoint) = &key.http_endpoint {
         let endpoint = Value::String(endpoint.clone());
@@ -210,11 +224,7 @@ fn spec(key: &Key, config: &ConnectionConfig) -> Result<ConnectionSpec, Connecti
     }
     let mut secrets = BTreeMap::<String, Secret>::new();
     for (property, source) in &config.secrets {
-        let secret = source.resolve().map_err(|reason| ConnectionError::Secret {
-            connection: key.connection.clone(),
-            property: property.clone(),
-            reason,
-        })?;
+        let secret = resolve(&format!("secrets.{property}"), source)?;
         secrets.insert(property.clone(), secret);
     }
     Ok(ConnectionSpec {
@@ -223,5 +233,10 @@ fn spec(key: &Key, config: &ConnectionConfig) -> Result<ConnectionSpec, Connecti
         provider_config,
         secrets,
         allow_hosts: config.allow_hosts.clone(),
+        database: DatabaseSpec {
+            address: config.database.as_ref().map(|it| resolve("database", it)).transpose()?,
+            folder: database.folder.clone(),
+            max_bytes: database.max_bytes,
+        },
     })
 }

@@ -73,7 +73,7 @@ impl Generation {
         if let Some(pool) = pools.get(&key) {
             return Ok(Arc::clone(pool));
         }
-        let pool = Arc::new(Pool::new(runtime, spec.resolve(&self.component)?));
+        let pool = Arc::new(Pool::new(runtime, spec.resolve(&self.component, &runtime.limits)?));
         pools.insert(key, Arc::clone(&pool));
         Ok(pool)
     }

@@ -8,6 +8,8 @@
 
 mod component;
 mod connection;
+#[cfg(feature = "database")]
+mod database;
 mod engine;
 mod folder;
 mod generation;
@@ -29,7 +31,7 @@ mod watcher;
 
 pub use host::{Host, HostError};
 pub use refusal::Refusal;
-pub use spec::ConnectionSpec;
+pub use spec::{ConnectionSpec, DatabaseSpec};
 pub use status::{GenerationStatus, ProviderStatus};
 
 pub(crate) use connection::Connection;

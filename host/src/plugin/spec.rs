@@ -1,14 +1,17 @@
 //! A connection as the operator wrote it, and what it comes to for a provider's schema.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use http::{HeaderMap, HeaderName, HeaderValue};
 use serde_json::{Map, Value};
 
 use super::component::ProviderComponent;
+#[cfg(feature = "database")]
+use super::database::Database;
 use super::policy::{Origin, Policy};
-use crate::config::{ExposeSecret, Secret};
+use crate::config::{DatabaseConfig, ExposeSecret, LimitsConfig, Secret};
 
 /// A connection as the operator wrote it, with its secrets at hand. What it comes to
 /// depends on the provider's schema, so it is resolved anew for each generation.
@@ -25,6 +28,30 @@ pub struct ConnectionSpec {
     /// Origins that may be reached besides the configured endpoints, such as
     /// `https://cdn.example.com:443`.
     pub allow_hosts: Vec<String>,
+    /// Where the database is that the host keeps for the provider.
+    pub database: DatabaseSpec,
+}
+
+/// Where the database of a connection is, and how much it may hold.
+#[derive(Debug, Clone)]
+pub struct DatabaseSpec {
+    /// `postgres://...`, or `sqlite:` and a path that is relative to `folder`. None: a SQLite
+    /// file in `folder` that bears the connection's name.
+    pub address: Option<Secret>,
+    /// The folder of SQLite files; none for `roost` in the user's data folder.
+    pub folder: Option<PathBuf>,
+    /// How many bytes the database may have.
+    pub max_bytes: u64,
+}
+
+impl Default for DatabaseSpec {
+    fn default() -> Self {
+        Self {
+            address: None,
+            folder: None,
+            max_bytes: DatabaseConfig::default().max_bytes,
+        }
+    }
 }
 
 /// A connection, resolved for one generation of its provider.
@@ -34,17 +61,25 @@ pub(crate) struct Resolved {
     pub(crate) policy: Arc<Policy>,
     /// What the host adds to requests towards the endpoints.
     pub(crate) credentials: HeaderMap,
+    #[cfg(feature = "database")]
+    pub(crate) database: Arc<Database>,
 }
 
 impl ConnectionSpec {
     /// Fit this connection to a provider. The error is a sentence that names the
     /// connection and the property.
-    pub(crate) fn resolve(&self, component: &ProviderComponent) -> Result<Resolved, String> {
-        self.fit(component)
+    pub(crate) fn resolve(
+        &self,
+        component: &ProviderComponent,
+        limits: &LimitsConfig,
+    ) -> Result<Resolved, String> {
+        self.fit(component, limits)
             .map_err(|why| format!("[connections.{}]: {why}", self.name))
     }
 
-    fn fit(&self, component: &ProviderComponent) -> Result<Resolved, String> {
+    fn fit(&self, component: &ProviderComponent, limits: &LimitsConfig) -> Result<Resolved, String> {
+        #[cfg(not(feature = "database"))]
+        let _ = limits;
         let schema = &component.schema;
         let mut config = self.provider_config.clone();
         let mut secrets = self.secrets.clone();
@@ -90,6 +125,8 @@ impl ConnectionSpec {
             config: Value::Object(config).to_string(),
             policy: Arc::new(Policy::new(&self.name, endpoints, extra)),
             credentials: credentials(component, &secrets)?,
+            #[cfg(feature = "database")]
+            database: Arc::new(Database::new(&self.name, &self.database, limits)?),
         })
     }
 
