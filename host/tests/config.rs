@@ -150,7 +150,9 @@ fn without_a_file_every_key_has_its_default() {
             "max_instances": 8,
             "calls_per_instance": 10000,
             "response_bytes": 67_108_864,
-            "request_bytes": 16_777_216
+            "request_bytes": 16_777_216,
+            "requests_per_minute": 120_000,
+            "bytes_per_minute": 8_589_934_592_u64
         },
         "cache": {
             "enabled": true,

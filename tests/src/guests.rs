@@ -32,6 +32,15 @@ pub fn echo_next() -> Result<PathBuf> {
     built("tests/guests/echo-next.wasm", "guests")
 }
 
+/// A provider that takes spans itself and keeps them in its instance; a span's name can make it
+/// fail (`tests/guests/sink`).
+///
+/// # Errors
+/// When it is not built.
+pub fn sink() -> Result<PathBuf> {
+    built("tests/guests/sink.wasm", "guests")
+}
+
 /// A component that is sound, and a provider, but of version 0.2.0 of the contract.
 ///
 /// # Errors

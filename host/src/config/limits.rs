@@ -24,6 +24,13 @@ pub struct LimitsConfig {
     pub response_bytes: u64,
     /// The body of one HTTP request. Bytes, 1 KiB to 4 GiB; default 16 MiB.
     pub request_bytes: u64,
+    /// How many HTTP requests a connection may make in a minute, repetitions included; a
+    /// minute's worth may come at once. 1 to 1,000,000,000; default 120,000.
+    pub requests_per_minute: u64,
+    /// How many bytes of bodies, asked and answered, a connection may move in a minute. What
+    /// is under way when they are used up goes on to its end. Bytes, 1 KiB to 1 TiB; default
+    /// 8 GiB.
+    pub bytes_per_minute: u64,
 }
 
 impl Default for LimitsConfig {
@@ -35,6 +42,8 @@ impl Default for LimitsConfig {
             calls_per_instance: 10_000,
             response_bytes: 64 << 20,
             request_bytes: 16 << 20,
+            requests_per_minute: 120_000,
+            bytes_per_minute: 8 << 30,
         }
     }
 }

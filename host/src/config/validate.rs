@@ -9,9 +9,9 @@ use super::origin::{Origin, key_path};
 use super::secret::MASK;
 use super::suggestion::suggest;
 use super::{
-    CacheConfig, Config, ConfigError, ConnectionConfig, DatabaseConfig, ExposeSecret, LimitsConfig, Place,
-    PluginsConfig, Problem, QueueFullPolicy, RedactionAction, RedactionConfig, SamplingConfig,
-    SecretSource, ServeConfig, TelemetryConfig, endpoint, identifier, project,
+    CacheConfig, Config, ConfigError, ConnectionConfig, DatabaseConfig, ExposeSecret, HostPattern, LimitsConfig,
+    Place, PluginsConfig, Problem, QueueFullPolicy, RedactionAction, RedactionConfig,
+    SamplingConfig, SecretSource, ServeConfig, TelemetryConfig, endpoint, identifier, project,
 };
 
 const HOUR_SECONDS: u64 = 3_600;
@@ -225,6 +225,16 @@ impl Findings<'_> {
             limits.request_bytes,
             1 << 10..=4 * GIB,
         );
+        self.range(
+            "limits.requests_per_minute",
+            limits.requests_per_minute,
+            1..=1_000_000_000,
+        );
+        self.range(
+            "limits.bytes_per_minute",
+            limits.bytes_per_minute,
+            1 << 10..=1_024 * GIB,
+        );
     }
 
     fn database(&mut self, database: &DatabaseConfig) {
@@ -350,7 +360,7 @@ impl Findings<'_> {
             }
         }
         for host in &connection.allow_hosts {
-            if let Err(error) = endpoint::host(host) {
+            if let Err(error) = HostPattern::parse(host) {
                 self.endpoint(&key(&["allow_hosts"]), host, error);
             }
         }

@@ -10,6 +10,7 @@ use url::Url;
 use super::generation::Generation;
 use super::policy::same_origin;
 use super::pool::{Lease, Pool};
+use super::quota::Quota;
 use super::runtime::Runtime;
 use super::slot::Slot;
 use super::spec::ConnectionSpec;
@@ -26,6 +27,8 @@ struct ConnectionInner {
     runtime: Arc<Runtime>,
     slot: Arc<Slot>,
     spec: ConnectionSpec,
+    /// Of all generations: a swap gives nothing anew.
+    quota: Arc<Quota>,
 }
 
 impl Connection {
@@ -36,12 +39,14 @@ impl Connection {
         slot: Arc<Slot>,
         spec: ConnectionSpec,
     ) -> Self {
+        let quota = Arc::new(Quota::new(&runtime.limits));
         Self {
             inner: Arc::new(ConnectionInner {
                 key,
                 runtime,
                 slot,
                 spec,
+                quota,
             }),
         }
     }
@@ -85,10 +90,14 @@ impl Connection {
 
     fn pool(&self, generation: &Generation) -> Result<Arc<Pool>, Error> {
         let ConnectionInner {
-            key, runtime, spec, ..
+            key,
+            runtime,
+            spec,
+            quota,
+            ..
         } = &*self.inner;
         generation
-            .pool(runtime, *key, spec)
+            .pool(runtime, *key, spec, quota)
             .map_err(Error::InvalidArgument)
     }
 

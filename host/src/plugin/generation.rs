@@ -12,6 +12,7 @@ use tokio_util::task::TaskTracker;
 
 use super::component::ProviderComponent;
 use super::pool::Pool;
+use super::quota::Quota;
 use super::runtime::Runtime;
 use super::spec::ConnectionSpec;
 
@@ -68,12 +69,14 @@ impl Generation {
         runtime: &Runtime,
         key: u64,
         spec: &ConnectionSpec,
+        quota: &Arc<Quota>,
     ) -> Result<Arc<Pool>, String> {
         let mut pools = self.pools();
         if let Some(pool) = pools.get(&key) {
             return Ok(Arc::clone(pool));
         }
-        let pool = Arc::new(Pool::new(runtime, spec.resolve(&self.component, &runtime.limits)?));
+        let resolved = spec.resolve(&self.component, &runtime.limits)?;
+        let pool = Arc::new(Pool::new(runtime, resolved, Arc::clone(quota)));
         pools.insert(key, Arc::clone(&pool));
         Ok(pool)
     }

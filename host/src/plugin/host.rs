@@ -17,9 +17,11 @@ use super::connection::Connection;
 use super::engine::{Engine, EngineOptions};
 use super::folder::Folder;
 use super::generation::Generation;
-use super::outbound;
+use super::outbound::Clients;
 use super::policy::Policy;
+use super::quota::Quota;
 use super::refusal::Refusal;
+use super::resolver::{Lookup, SystemLookup};
 use super::runtime::{Runtime, size};
 use super::slot::Slot;
 use super::spec::ConnectionSpec;
@@ -79,6 +81,21 @@ impl Host {
     ///
     /// When the folder cannot be read, or WebAssembly cannot be run at all.
     pub async fn start(plugins: &PluginsConfig, limits: &LimitsConfig) -> Result<Self, HostError> {
+        Self::start_with_lookup(plugins, limits, SystemLookup).await
+    }
+
+    /// As [`start`](Self::start), with another way from names to addresses for the requests
+    /// of providers.
+    ///
+    /// # Errors
+    ///
+    /// As of [`start`](Self::start).
+    pub async fn start_with_lookup(
+        plugins: &PluginsConfig,
+        limits: &LimitsConfig,
+        lookup: impl Lookup,
+    ) -> Result<Self, HostError> {
+        let lookup: Arc<dyn Lookup> = Arc::new(lookup);
         let engine = Engine::new(&EngineOptions {
             cache_folder: plugins.cache_folder.clone(),
             memory_bytes: size(limits.memory_bytes),
@@ -87,7 +104,7 @@ impl Host {
         let stop_watching = CancellationToken::new();
         let host = Self {
             inner: Arc::new(Inner {
-                runtime: Arc::new(Runtime::new(engine, outbound::client()?, limits.clone())),
+                runtime: Arc::new(Runtime::new(engine, Clients::new(&lookup)?, limits.clone())),
                 drain_timeout: Duration::from_secs(plugins.drain_timeout_seconds),
                 folder_path: plugins.folder.clone(),
                 folder: Arc::new(tokio::sync::Mutex::new(Folder::new(plugins.folder.clone()))),
@@ -207,11 +224,12 @@ impl Inner {
         let loaded = match bytes {
             Ok(bytes) => {
                 let nowhere = Arc::new(Policy::default());
+                let quota = Arc::new(Quota::new(&self.runtime.limits));
                 ProviderComponent::load(
                     &self.runtime.engine,
                     &slot.name,
                     bytes,
-                    self.runtime.outbound(nowhere, HeaderMap::new()),
+                    self.runtime.outbound(nowhere, HeaderMap::new(), quota),
                     self.runtime.memory_bytes(),
                     self.runtime.call_timeout(),
                 )

@@ -6,6 +6,7 @@
 //! one pointer move, and the generation before it ends with its last call. Calls run on
 //! warm instances that tenants of one connection share.
 
+mod address;
 mod component;
 mod connection;
 #[cfg(feature = "database")]
@@ -20,7 +21,10 @@ mod logs;
 mod outbound;
 mod policy;
 mod pool;
+mod quota;
 mod refusal;
+mod resolver;
+mod retry;
 mod runtime;
 mod schema;
 mod slot;
@@ -31,6 +35,7 @@ mod watcher;
 
 pub use host::{Host, HostError};
 pub use refusal::Refusal;
+pub use resolver::{Lookup, SystemLookup};
 pub use spec::{ConnectionSpec, DatabaseSpec};
 pub use status::{GenerationStatus, ProviderStatus};
 

@@ -15,6 +15,7 @@ use super::generation::Generation;
 use super::guests::Guests;
 use super::instance::{Instance, arm, explain};
 use super::outbound::Outbound;
+use super::quota::Quota;
 use super::runtime::Runtime;
 use super::spec::Resolved;
 use super::state::{DeadlinePassed, State};
@@ -29,8 +30,9 @@ pub(super) struct Pool {
 }
 
 impl Pool {
-    pub(super) fn new(runtime: &Runtime, resolved: Resolved) -> Self {
-        let outbound = runtime.outbound(Arc::clone(&resolved.policy), resolved.credentials.clone());
+    pub(super) fn new(runtime: &Runtime, resolved: Resolved, quota: Arc<Quota>) -> Self {
+        let policy = Arc::clone(&resolved.policy);
+        let outbound = runtime.outbound(policy, resolved.credentials.clone(), quota);
         Self {
             resolved,
             outbound,
@@ -158,7 +160,7 @@ impl Lease {
     }
 
     fn settle<T>(mut self, outcome: wasmtime::Result<Result<T, Error>>) -> Result<T, Error> {
-        let refusal = self.instance.store.data().outbound.take_refusal();
+        let verdict = self.instance.store.data().outbound.take_verdict();
         let answer = match outcome {
             Ok(answer) => {
                 self.instance.calls += 1;
@@ -174,7 +176,7 @@ impl Lease {
             self.generation.count_error();
             // A provider that failed because an address was refused cannot know how to have
             // it granted; the refusal can.
-            refusal.map_or(error, Error::PermissionDenied)
+            verdict.unwrap_or(error)
         })
     }
 }

@@ -6,8 +6,9 @@ use std::time::Duration;
 use http::HeaderMap;
 
 use super::engine::Engine;
-use super::outbound::Outbound;
+use super::outbound::{Clients, Outbound};
 use super::policy::Policy;
+use super::quota::Quota;
 use crate::config::LimitsConfig;
 
 /// A number of bytes as this machine addresses them.
@@ -17,15 +18,15 @@ pub(super) fn size(bytes: u64) -> usize {
 
 pub(crate) struct Runtime {
     pub(super) engine: Arc<Engine>,
-    client: reqwest::Client,
+    clients: Clients,
     pub(super) limits: LimitsConfig,
 }
 
 impl Runtime {
-    pub(super) fn new(engine: Engine, client: reqwest::Client, limits: LimitsConfig) -> Self {
+    pub(super) fn new(engine: Engine, clients: Clients, limits: LimitsConfig) -> Self {
         Self {
             engine: Arc::new(engine),
-            client,
+            clients,
             limits,
         }
     }
@@ -38,15 +39,21 @@ impl Runtime {
         size(self.limits.memory_bytes)
     }
 
-    /// A way out for instances under `policy`.
-    pub(super) fn outbound(&self, policy: Arc<Policy>, credentials: HeaderMap) -> Outbound {
+    /// A way out for instances under `policy`, as far as `quota` goes.
+    pub(super) fn outbound(
+        &self,
+        policy: Arc<Policy>,
+        credentials: HeaderMap,
+        quota: Arc<Quota>,
+    ) -> Outbound {
         Outbound {
-            client: self.client.clone(),
+            clients: self.clients.clone(),
             policy,
             credentials,
+            quota,
             request_bytes: size(self.limits.request_bytes),
             response_bytes: size(self.limits.response_bytes),
-            refusal: Arc::default(),
+            verdict: Arc::default(),
         }
     }
 }

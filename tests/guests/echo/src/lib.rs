@@ -1,6 +1,7 @@
 //! A provider without a backend: it serves the spans of its configuration, so the host
 //! can be tested without a server. Some names of projects make it misbehave, see
-//! [`misbehaviour`], or use its database, see [`database`].
+//! [`misbehaviour`], ask a server for something, see [`requests`], or use its database, see
+//! [`database`].
 //!
 //! Built twice, with two values of `ECHO_VERSION`, it is also the provider that tests
 //! swap: each span says which version served it.
@@ -9,6 +10,7 @@ mod bindings;
 mod config;
 mod database;
 mod misbehaviour;
+mod requests;
 mod spans;
 
 use std::cell::{Cell, OnceCell};
