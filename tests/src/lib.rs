@@ -14,6 +14,7 @@ mod guests;
 mod names;
 mod phoenix;
 mod ports;
+mod postgres;
 mod program;
 mod python;
 mod scripted;
@@ -21,10 +22,13 @@ mod scripted;
 pub use eventually::eventually;
 pub use folder::PluginFolder;
 pub use gateway::{Gateway, Stopped};
-pub use guests::{core_module, echo, echo_next, other_contract, phoenix_provider, sink};
+pub use guests::{
+    core_module, echo, echo_next, local_provider, other_contract, phoenix_provider, sink,
+};
 pub use names::{span_id, trace_id, unique};
 pub use phoenix::Phoenix;
-pub use program::{Ran, begin_shell, roost, shell};
+pub use postgres::Postgres;
+pub use program::{Ran, begin_shell, program, roost, shell};
 pub use python::{pandas, python};
 pub use scripted::Scripted;
 

@@ -9,8 +9,8 @@ use super::origin::{Origin, key_path};
 use super::secret::MASK;
 use super::suggestion::suggest;
 use super::{
-    CacheConfig, Config, ConfigError, ConnectionConfig, DatabaseConfig, ExposeSecret, HostPattern, LimitsConfig,
-    Place, PluginsConfig, Problem, QueueFullPolicy, RedactionAction, RedactionConfig,
+    CacheConfig, Config, ConfigError, ConnectionConfig, DatabaseConfig, ExposeSecret, HostPattern,
+    LimitsConfig, Place, PluginsConfig, Problem, QueueFullPolicy, RedactionAction, RedactionConfig,
     SamplingConfig, SecretSource, ServeConfig, TelemetryConfig, endpoint, identifier, project,
 };
 
@@ -429,8 +429,15 @@ fn pattern_fault(error: &regex::Error) -> String {
 
 /// Whether an address of a database begins as one; the message must not show it.
 fn check_database(address: &str) -> Result<(), &'static str> {
-    let begins = |scheme| address.strip_prefix(scheme).is_some_and(|rest| !rest.is_empty());
-    if ["sqlite:", "postgres://", "postgresql://"].into_iter().any(begins) {
+    let begins = |scheme| {
+        address
+            .strip_prefix(scheme)
+            .is_some_and(|rest| !rest.is_empty())
+    };
+    if ["sqlite:", "postgres://", "postgresql://"]
+        .into_iter()
+        .any(begins)
+    {
         return Ok(());
     }
     Err("must be `sqlite:` and a path, or `postgres://` and a server")

@@ -7,7 +7,8 @@ use std::sync::{Mutex, PoisonError};
 use serde_json::Value;
 
 use crate::config::{
-    CacheConfig, Config, ConfigError, ConnectionConfig, DatabaseConfig, Secret, SecretSource, TenantId,
+    CacheConfig, Config, ConfigError, ConnectionConfig, DatabaseConfig, Secret, SecretSource,
+    TenantId,
 };
 use crate::plugin::{ConnectionSpec, DatabaseSpec, Host};
 use crate::provider::{Provider, ReadCache, Scope};
@@ -181,12 +182,22 @@ impl Connections {
     }
 }
 
+/// The provider that a connection has which names none, where there are several.
+const DEFAULT_PROVIDER: &str = "local";
+
 /// The provider of a connection that names none: the only one that serves, or, while none
-/// does, the only file.
+/// does, the only file; of several, `local`. Those that come with Roost count where the
+/// plugins folder itself has none.
 fn only_provider(host: &Host, connection: &str) -> Result<String, ConnectionError> {
     let mut providers = host.providers();
+    if providers.iter().any(|p| !host.is_shipped(&p.name)) {
+        providers.retain(|p| !host.is_shipped(&p.name));
+    }
     if providers.iter().any(|p| p.generation.is_some()) {
         providers.retain(|p| p.generation.is_some());
+    }
+    if providers.iter().any(|p| p.name == DEFAULT_PROVIDER) {
+        return Ok(DEFAULT_PROVIDER.to_owned());
     }
     let mut found: Vec<String> = providers.into_iter().map(|p| p.name).collect();
     match (found.pop(), found.is_empty()) {
@@ -234,7 +245,11 @@ fn spec(
         secrets,
         allow_hosts: config.allow_hosts.clone(),
         database: DatabaseSpec {
-            address: config.database.as_ref().map(|it| resolve("database", it)).transpose()?,
+            address: config
+                .database
+                .as_ref()
+                .map(|it| resolve("database", it))
+                .transpose()?,
             folder: database.folder.clone(),
             max_bytes: database.max_bytes,
         },

@@ -150,9 +150,9 @@ fn check_contract(engine: &Engine, component: &Component) -> Result<BTreeSet<Cap
         return Err(Refusal::NotAProvider(names(exports)));
     }
     // Types need nothing of the host.
-    let wanted = imports
-        .iter()
-        .find(|name| contract_interface(name).is_some_and(|(interface, _)| !OFFERED.contains(&interface)));
+    let wanted = imports.iter().find(|name| {
+        contract_interface(name).is_some_and(|(interface, _)| !OFFERED.contains(&interface))
+    });
     if let Some(name) = wanted {
         return Err(Refusal::Import(format!(
             "this host does not provide {name}"

@@ -78,7 +78,11 @@ impl ConnectionSpec {
             .map_err(|why| format!("[connections.{}]: {why}", self.name))
     }
 
-    fn fit(&self, component: &ProviderComponent, limits: &LimitsConfig) -> Result<Resolved, String> {
+    fn fit(
+        &self,
+        component: &ProviderComponent,
+        limits: &LimitsConfig,
+    ) -> Result<Resolved, String> {
         #[cfg(not(feature = "database"))]
         let _ = limits;
         let schema = &component.schema;

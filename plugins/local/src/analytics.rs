@@ -10,9 +10,7 @@ use roost_provider::Error;
 use roost_provider::database::{Row, Sql as _, Value, parameters};
 use roost_provider::types::AttributeValue;
 
-use crate::bindings::analytics_store::{
-    DataPoint, GroupKey, Guest, MetricName, MetricsQuery,
-};
+use crate::bindings::analytics_store::{DataPoint, GroupKey, Guest, MetricName, MetricsQuery};
 use crate::condition::Question;
 use crate::content;
 use crate::database::{database, project};
@@ -50,13 +48,20 @@ impl Spans {
         let number = question.bind(project);
         let start = question.bind(query.window.start);
         let end = question.bind(query.window.end);
-        let joins = query.group_by.iter().any(|key| matches!(key, GroupKey::Attribute(_)));
+        let joins = query
+            .group_by
+            .iter()
+            .any(|key| matches!(key, GroupKey::Attribute(_)));
         // A plus keeps the database from looking the window up by time.
         let by_time = if is_wide(query, project)? { "+" } else { "" };
         let filter = format!(
             "FROM spans s {} WHERE s.project = {number} AND {by_time}s.start_time >= {start}
                 AND {by_time}s.start_time < {end}",
-            if joins { "JOIN contents c ON c.span = s.id" } else { "" }
+            if joins {
+                "JOIN contents c ON c.span = s.id"
+            } else {
+                ""
+            }
         );
         let mut keys = Vec::new();
         if let Some(bucket) = query.bucket {
@@ -87,7 +92,9 @@ impl Spans {
 
     /// `k0, k1`: the keys by the names they have in a subquery.
     pub(crate) fn names(&self) -> Vec<String> {
-        (0..self.keys.len()).map(|place| format!("k{place}")).collect()
+        (0..self.keys.len())
+            .map(|place| format!("k{place}"))
+            .collect()
     }
 }
 
@@ -102,7 +109,10 @@ fn is_wide(query: &MetricsQuery, project: i64) -> Result<bool> {
         return Ok(false);
     };
     let time = |time| i64::try_from(time).unwrap_or(i64::MAX);
-    let (start, end) = (time(query.window.start).max(first), time(query.window.end).min(last));
+    let (start, end) = (
+        time(query.window.start).max(first),
+        time(query.window.end).min(last),
+    );
     Ok(end.saturating_sub(start) >= last.saturating_sub(first) / WIDE)
 }
 
@@ -130,7 +140,12 @@ fn expression(metric: MetricName) -> Option<&'static str> {
 }
 
 fn sums(query: &MetricsQuery, spans: &Spans) -> Result<BTreeMap<Place, Sums>> {
-    let wanted: Vec<&str> = query.metrics.iter().copied().filter_map(expression).collect();
+    let wanted: Vec<&str> = query
+        .metrics
+        .iter()
+        .copied()
+        .filter_map(expression)
+        .collect();
     let columns: Vec<&str> = spans.keys.iter().map(String::as_str).collect();
     let columns = [&columns, &["COUNT(*)"][..], &wanted].concat().join(", ");
     let mut sql = format!("SELECT {columns} {}", spans.filter);

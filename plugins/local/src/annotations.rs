@@ -15,7 +15,10 @@ use crate::database::{database, new_keys, project, write};
 use crate::{Provider, Result, cursor};
 
 impl Guest for Provider {
-    fn add_annotations(project_name: String, annotations: Vec<NewAnnotation>) -> Result<Vec<String>> {
+    fn add_annotations(
+        project_name: String,
+        annotations: Vec<NewAnnotation>,
+    ) -> Result<Vec<String>> {
         write(|transaction| {
             let project = project(transaction, &project_name)?;
             let (mut ids, mut rejected) = (Vec::new(), Vec::new());
@@ -76,8 +79,11 @@ impl Guest for Provider {
             format!("${}", values.len())
         };
         // A list a kind; of spans whose trace is named too, the others are left out below.
-        let mut lists: [(&str, Vec<String>); 3] =
-            [("span", Vec::new()), ("trace", Vec::new()), ("session", Vec::new())];
+        let mut lists: [(&str, Vec<String>); 3] = [
+            ("span", Vec::new()),
+            ("trace", Vec::new()),
+            ("session", Vec::new()),
+        ];
         for target in &targets {
             let [spans, traces, sessions] = &mut lists;
             match target {
@@ -149,7 +155,9 @@ impl Place {
     /// The place of a target that is there.
     fn find(on: &Transaction, project: i64, target: &Target) -> Result<Option<Self>, Failure> {
         let (kind, sql, id, trace) = match target {
-            Target::Span(SpanRef { trace_id, span_id, .. }) => (
+            Target::Span(SpanRef {
+                trace_id, span_id, ..
+            }) => (
                 "span",
                 "SELECT trace_id FROM spans
                 WHERE project = $1 AND span_id = $2 AND $3 IN ('', trace_id) LIMIT 1",
@@ -170,7 +178,10 @@ impl Place {
                 "",
             ),
         };
-        let found = on.rows(sql, parameters![project, id, trace])?.into_iter().next();
+        let found = on
+            .rows(sql, parameters![project, id, trace])?
+            .into_iter()
+            .next();
         let Some(mut row) = found else {
             return Ok(None);
         };

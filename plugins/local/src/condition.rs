@@ -190,9 +190,9 @@ impl Question {
         let found = match self.dialect {
             Dialect::Sqlite => format!("({kind} IN ('integer', 'real') AND {found}"),
             // A cast of what is no number would be an error.
-            Dialect::Postgresql => format!(
-                "(CASE WHEN {kind} = 'number' THEN CAST({found} AS DOUBLE PRECISION) END"
-            ),
+            Dialect::Postgresql => {
+                format!("(CASE WHEN {kind} = 'number' THEN CAST({found} AS DOUBLE PRECISION) END")
+            }
         };
         Some((
             match operator {
@@ -222,19 +222,20 @@ impl Question {
                     return None;
                 }
                 let path = format!("$.{ATTRIBUTES}.\"{key}\"");
-                let (kind, value) = (self.bind(&path), self.bind(&path));
+                let path = self.bind(&path);
                 Some((
-                    format!("json_type(c.content, {kind})"),
-                    format!("json_extract(c.content, {value})"),
+                    format!("json_type(c.content, {path})"),
+                    format!("json_extract(c.content, {path})"),
                 ))
             }
             Dialect::Postgresql => {
-                let found = |place: String, arrow: &str| {
-                    format!("(CAST(c.content AS JSON) -> '{ATTRIBUTES}' {arrow} CAST({place} AS TEXT))")
+                let key = self.bind(key);
+                let found = |arrow: &str| {
+                    format!(
+                        "(CAST(c.content AS JSON) -> '{ATTRIBUTES}' {arrow} CAST({key} AS TEXT))"
+                    )
                 };
-                let kind = found(self.bind(key), "->");
-                let value = found(self.bind(key), "->>");
-                Some((format!("json_typeof({kind})"), value))
+                Some((format!("json_typeof({})", found("->")), found("->>")))
             }
         }
     }

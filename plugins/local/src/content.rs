@@ -41,8 +41,14 @@ impl Content {
         let link = |link: Link| (link.trace_id, link.span_id, Attributes(link.attributes));
         Self {
             attributes: Attributes(std::mem::take(&mut span.attributes)),
-            events: std::mem::take(&mut span.events).into_iter().map(event).collect(),
-            links: std::mem::take(&mut span.links).into_iter().map(link).collect(),
+            events: std::mem::take(&mut span.events)
+                .into_iter()
+                .map(event)
+                .collect(),
+            links: std::mem::take(&mut span.links)
+                .into_iter()
+                .map(link)
+                .collect(),
             resource: Attributes(resource.to_vec()),
         }
     }
@@ -197,7 +203,10 @@ mod tests {
             attribute("five", AttributeValue::Number(5.0)),
             attribute("tiny", AttributeValue::Number(1e-300)),
             attribute("yes", AttributeValue::Boolean(true)),
-            attribute("list", AttributeValue::Json(r#"["a b",{"c":1.50}]"#.to_owned())),
+            attribute(
+                "list",
+                AttributeValue::Json(r#"["a b",{"c":1.50}]"#.to_owned()),
+            ),
         ];
         let json = serde_json::to_string(&Attributes(written.clone())).unwrap();
         let read: Attributes = serde_json::from_str(&json).unwrap();

@@ -21,7 +21,13 @@ impl Guest for Provider {
     fn create_dataset(project_name: String, dataset: NewDataset) -> Result<Dataset> {
         write(|transaction| {
             let project = ensure_project(transaction, &project_name, "")?;
-            if find(transaction, project, &DatasetRef::Name(dataset.name.clone())).is_ok() {
+            if find(
+                transaction,
+                project,
+                &DatasetRef::Name(dataset.name.clone()),
+            )
+            .is_ok()
+            {
                 return Err(Error::Conflict(format!(
                     "there is a dataset `{}` in this project: append to it, or delete it",
                     dataset.name
@@ -58,6 +64,10 @@ impl Guest for Provider {
         write(|transaction| {
             let project = project(transaction, &project_name)?;
             let found = find(transaction, project, &dataset)?;
+            // Others who append wait here; then the newest version is known.
+            let sql = "UPDATE datasets SET updated_at = updated_at WHERE id = $1";
+            transaction.run(sql, parameters![&found.id])?;
+            let found = find(transaction, project, &DatasetRef::Id(found.id))?;
             let next = newest(&found)? + 1;
             let mut place = next_place(transaction, &found.id)?;
             let mut is_new = false;
@@ -92,13 +102,13 @@ impl Guest for Provider {
         let mut found = find(database, project, &dataset)?;
         // The cursor holds on to the version that the first page was of.
         let (pinned, last) = match cursor::read("records", page.cursor.as_deref())? {
-            Some((version, last)) => (Some(version.to_string()), last),
+            Some((version, last)) => (Some(version_id(&found.id, version)), last),
             None => (version, -1),
         };
         let version = match &pinned {
             Some(id) => {
                 let (version, records) = find_version(database, &found.id, id)?;
-                found.version = Some(version.to_string());
+                found.version = Some(id.clone());
                 found.record_count = Some(records);
                 version
             }
@@ -155,23 +165,28 @@ impl Guest for Provider {
     ) -> Result<VersionPage> {
         let database = database()?;
         let found = find(database, project(database, &project_name)?, &dataset)?;
-        let (_, last) = cursor::read("versions", page.cursor.as_deref())?
-            .unwrap_or((0, i64::MAX));
+        let (_, last) = cursor::read("versions", page.cursor.as_deref())?.unwrap_or((0, i64::MAX));
         let rows = database.rows(
             "SELECT version, created_at FROM dataset_versions
             WHERE dataset = $1 AND version < $2 ORDER BY version DESC LIMIT $3",
             parameters![&found.id, last, u64::from(page.limit) + 1],
         )?;
         let versions = rows.into_iter().map(|mut row| {
-            let id = row.integer()?.to_string();
-            let created_at = Some(row.time()?);
-            Ok(Version { id, created_at })
+            let number = row.integer()?;
+            let version = Version {
+                id: version_id(&found.id, number),
+                created_at: Some(row.time()?),
+            };
+            Ok((version, number))
         });
-        let mut versions: Vec<Version> = versions.collect::<Result<_>>()?;
-        let cursor = cursor::cut(&mut versions, page.limit, |version| {
-            format!("versions:0:{}", version.id)
+        let mut versions: Vec<(Version, i64)> = versions.collect::<Result<_>>()?;
+        let cursor = cursor::cut(&mut versions, page.limit, |(_, number)| {
+            cursor::after("versions", 0, *number)
         });
-        Ok(VersionPage { versions, cursor })
+        Ok(VersionPage {
+            versions: versions.into_iter().map(|(version, _)| version).collect(),
+            cursor,
+        })
     }
 
     fn delete_dataset(project_name: String, dataset: DatasetRef) -> Result<()> {
@@ -191,7 +206,10 @@ pub(crate) fn find(on: &impl Sql, project: i64, wanted: &DatasetRef) -> Result<D
         DatasetRef::Name(name) => ("name", name),
     };
     let sql = format!("{DATASETS} WHERE d.project = $1 AND d.{column} = $2");
-    let found = on.rows(&sql, parameters![project, value])?.into_iter().next();
+    let found = on
+        .rows(&sql, parameters![project, value])?
+        .into_iter()
+        .next();
     let missing = || error::not_found(format!("there is no dataset with the {column} `{value}`"));
     read(found.ok_or_else(missing)?)
 }
@@ -199,16 +217,37 @@ pub(crate) fn find(on: &impl Sql, project: i64, wanted: &DatasetRef) -> Result<D
 /// The number of a version and how many records it has.
 pub(crate) fn find_version(on: &impl Sql, dataset: &str, id: &str) -> Result<(i64, u64)> {
     let missing = || error::not_found(format!("the dataset has no version `{id}`"));
-    let number: i64 = id.parse().map_err(|_| missing())?;
+    let number = version_number(dataset, id).ok_or_else(missing)?;
     let sql = "SELECT version, records FROM dataset_versions WHERE dataset = $1 AND version = $2";
-    let found = on.rows(sql, parameters![dataset, number])?.into_iter().next();
+    let found = on
+        .rows(sql, parameters![dataset, number])?
+        .into_iter()
+        .next();
     let mut row = found.ok_or_else(missing)?;
     Ok((row.integer()?, row.time()?))
 }
 
+/// The id of a version, which no other dataset has.
+pub(crate) fn version_id(dataset: &str, number: i64) -> String {
+    format!("{dataset}-v{number}")
+}
+
+/// The number that the id of a version names, if it is one of `dataset`.
+pub(crate) fn version_number(dataset: &str, version: &str) -> Option<i64> {
+    version
+        .strip_prefix(dataset)?
+        .strip_prefix("-v")?
+        .parse()
+        .ok()
+}
+
 /// The place that the id of a record names, if it is one of `dataset`.
 pub(crate) fn place_of(dataset: &str, record: &str) -> Option<i64> {
-    record.strip_prefix(dataset)?.strip_prefix('-')?.parse().ok()
+    record
+        .strip_prefix(dataset)?
+        .strip_prefix('-')?
+        .parse()
+        .ok()
 }
 
 /// The id of the record at a place. It stays when the record is replaced, so that runs over
@@ -218,7 +257,8 @@ pub(crate) fn record_id(dataset: &str, place: i64) -> String {
 }
 
 fn newest(dataset: &Dataset) -> Result<i64> {
-    let number = dataset.version.as_ref().and_then(|it| it.parse().ok());
+    let version = dataset.version.as_deref();
+    let number = version.and_then(|version| version_number(&dataset.id, version));
     number.ok_or_else(|| Error::Internal("a dataset without a version".to_owned()))
 }
 
@@ -267,7 +307,11 @@ fn replace(
         RETURNING place",
         parameters![version, dataset, key],
     )?;
-    Ok(ended.into_iter().next().map(|mut row| row.integer()).transpose()?)
+    Ok(ended
+        .into_iter()
+        .next()
+        .map(|mut row| row.integer())
+        .transpose()?)
 }
 
 /// Whether a record with this content is in the newest version.
@@ -299,7 +343,9 @@ fn digest(record: &NewRecord) -> i64 {
         record.metadata.as_deref(),
         record.split.as_deref(),
     ];
-    let bytes = parts.into_iter().flat_map(|part| part.unwrap_or("\0").bytes().chain([0xff]));
+    let bytes = parts
+        .into_iter()
+        .flat_map(|part| part.unwrap_or("\0").bytes().chain([0xff]));
     let hash = bytes.fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
         (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
     });
@@ -321,15 +367,16 @@ fn make_version(on: &Transaction, dataset: &str, version: i64) -> Result<(), Fai
 }
 
 fn read(mut row: Row) -> Result<Dataset> {
+    let id = row.text()?;
     Ok(Dataset {
-        id: row.text()?,
         name: row.text()?,
         description: row.text()?,
         metadata: row.optional_text()?,
         created_at: Some(row.time()?),
         updated_at: Some(row.time()?),
-        version: Some(row.integer()?.to_string()),
+        version: Some(version_id(&id, row.integer()?)),
         record_count: Some(row.time()?),
+        id,
     })
 }
 

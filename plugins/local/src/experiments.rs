@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use roost_provider::database::{Row, Sql, parameters};
+use roost_provider::database::{Failure, Row, Sql, Transaction, parameters};
 use roost_provider::types::PageRequest;
 use roost_provider::{Error, error, time};
 
@@ -26,7 +26,8 @@ impl Guest for Provider {
             let version = match &experiment.dataset {
                 None => None,
                 Some(id) => {
-                    let dataset = datasets::find(transaction, project, &DatasetRef::Id(id.clone()))?;
+                    let dataset =
+                        datasets::find(transaction, project, &DatasetRef::Id(id.clone()))?;
                     let newest = dataset.version.unwrap_or_default();
                     let wanted = experiment.dataset_version.as_ref().unwrap_or(&newest);
                     Some(datasets::find_version(transaction, id, wanted)?.0)
@@ -55,6 +56,7 @@ impl Guest for Provider {
 
     fn log_run(project_name: String, experiment_id: String, run: NewRun) -> Result<String> {
         let (id, rejected) = write(|transaction| {
+            lock(transaction, &experiment_id)?;
             let experiment = in_project(transaction, &project_name, &experiment_id)?;
             runs::put(transaction, &experiment, &run)
         })?;
@@ -74,6 +76,7 @@ impl Guest for Provider {
         metrics: Vec<Metric>,
     ) -> Result<()> {
         write(|transaction| {
+            lock(transaction, &experiment_id)?;
             let experiment = in_project(transaction, &project_name, &experiment_id)?;
             if let Some(run) = &run_id {
                 runs::expect(transaction, &experiment.id, run)?;
@@ -158,7 +161,11 @@ impl Guest for Provider {
         })
     }
 
-    fn list_runs(project_name: String, experiment_id: String, page: PageRequest) -> Result<RunPage> {
+    fn list_runs(
+        project_name: String,
+        experiment_id: String,
+        page: PageRequest,
+    ) -> Result<RunPage> {
         let database = database()?;
         let experiment = in_project(database, &project_name, &experiment_id)?;
         runs::list(database, &experiment, &page)
@@ -174,6 +181,14 @@ impl Guest for Provider {
     }
 }
 
+/// Let others who write to the experiment wait until the end of this transaction, since what is
+/// new gets the next number. SQLite has one writer anyway.
+fn lock(on: &Transaction, id: &str) -> Result<(), Failure> {
+    let sql = "UPDATE experiments SET status = status WHERE id = $1";
+    on.run(sql, parameters![id])?;
+    Ok(())
+}
+
 fn in_project(on: &impl Sql, project_name: &str, id: &str) -> Result<Experiment> {
     find(on, project(on, project_name)?, id)
 }
@@ -187,19 +202,26 @@ fn find(on: &impl Sql, project: i64, id: &str) -> Result<Experiment> {
 
 fn read(on: &impl Sql, mut row: Row) -> Result<Experiment> {
     let id = row.text()?;
+    let (name, description) = (row.text()?, row.text()?);
+    let (metadata, dataset) = (row.optional_text()?, row.optional_text()?);
     Ok(Experiment {
-        name: row.text()?,
-        description: row.text()?,
-        metadata: row.optional_text()?,
-        dataset: row.optional_text()?,
-        dataset_version: row.optional_integer()?.map(|version| version.to_string()),
+        name,
+        description,
+        metadata,
+        dataset_version: row
+            .optional_integer()?
+            .zip(dataset.as_deref())
+            .map(|(version, dataset)| datasets::version_id(dataset, version)),
+        dataset,
         repetitions: u32::try_from(row.integer()?).unwrap_or(u32::MAX),
         status: status(&row.text()?),
         created_at: Some(row.time()?),
         finished_at: row.optional_time()?,
         successful_runs: row.time()?,
         failed_runs: row.time()?,
-        metrics: runs::metrics(on, &id, Some(""))?.remove("").unwrap_or_default(),
+        metrics: runs::metrics(on, &id, Some(""))?
+            .remove("")
+            .unwrap_or_default(),
         runs: summaries(on, &id)?,
         id,
     })
@@ -261,4 +283,3 @@ fn status(name: &str) -> ExperimentStatus {
         _ => ExperimentStatus::Running,
     }
 }
-

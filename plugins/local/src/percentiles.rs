@@ -37,8 +37,9 @@ pub(crate) fn find(
     sums: &BTreeMap<Place, Sums>,
 ) -> Result<Latencies> {
     let wanted = query.metrics.iter().copied();
-    let wanted: Vec<(MetricName, i64)> =
-        wanted.filter_map(|metric| Some((metric, percent(metric)?))).collect();
+    let wanted: Vec<(MetricName, i64)> = wanted
+        .filter_map(|metric| Some((metric, percent(metric)?)))
+        .collect();
     if wanted.is_empty() {
         return Ok(Latencies::new());
     }
@@ -104,7 +105,11 @@ fn numbered(
     wanted: &[(MetricName, i64)],
 ) -> Result<Latencies> {
     let names = spans.names();
-    let keys = spans.keys.iter().zip(&names).map(|(key, name)| format!("{key} AS {name}, "));
+    let keys = spans
+        .keys
+        .iter()
+        .zip(&names)
+        .map(|(key, name)| format!("{key} AS {name}, "));
     let keys: String = keys.collect();
     let partition = match names.is_empty() {
         true => String::new(),
@@ -113,7 +118,9 @@ fn numbered(
     let counted = match names.is_empty() {
         true => "ON 1 = 1".to_owned(),
         false => {
-            let same = names.iter().map(|it| format!("n.{it} IS NOT DISTINCT FROM r.{it}"));
+            let same = names
+                .iter()
+                .map(|it| format!("n.{it} IS NOT DISTINCT FROM r.{it}"));
             format!("ON {}", same.collect::<Vec<_>>().join(" AND "))
         }
     };
@@ -121,7 +128,12 @@ fn numbered(
         true => String::new(),
         false => format!("GROUP BY {}", names.join(", ")),
     };
-    let listed = |of: &str| names.iter().map(|it| format!("{of}{it}, ")).collect::<String>();
+    let listed = |of: &str| {
+        names
+            .iter()
+            .map(|it| format!("{of}{it}, "))
+            .collect::<String>()
+    };
     let places = wanted.iter().map(|(_, percent)| {
         format!("(n.spans - 1) * {percent} / 100, (n.spans - 1) * {percent} / 100 + 1")
     });

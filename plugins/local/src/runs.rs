@@ -7,11 +7,9 @@ use roost_provider::types::{PageRequest, RejectedItem};
 use roost_provider::{Error, error};
 
 use crate::annotations::{annotator, annotator_name};
-use crate::bindings::experiment_store::{
-    Experiment, Metric, NewEvaluation, NewRun, Run, RunPage,
-};
+use crate::bindings::experiment_store::{Experiment, Metric, NewEvaluation, NewRun, Run, RunPage};
 use crate::database::new_id;
-use crate::datasets::{place_of, record_id};
+use crate::datasets::{place_of, record_id, version_number};
 use crate::{Result, cursor};
 
 /// Write a run; returned are its id and those of its metrics that could not be written.
@@ -98,7 +96,8 @@ fn record(on: &Transaction, experiment: &Experiment, run: &NewRun) -> Result<Opt
             .into()),
         };
     };
-    let version = experiment.dataset_version.as_ref().and_then(|it| it.parse::<i64>().ok());
+    let version = experiment.dataset_version.as_deref();
+    let version = version.and_then(|it| version_number(dataset, it));
     let version = version.unwrap_or_default();
     let sql = "SELECT place FROM dataset_records WHERE dataset = $1 AND place = $2
         AND since <= $3 AND COALESCE(until, $4) > $5";
@@ -127,8 +126,12 @@ fn ended(
     place: i64,
     repetition: u32,
 ) -> Result<Option<(String, bool)>, Failure> {
-    let sql = "SELECT id, error FROM runs WHERE experiment = $1 AND record = $2 AND repetition = $3";
-    let found = on.rows(sql, parameters![experiment, place, repetition])?.into_iter().next();
+    let sql =
+        "SELECT id, error FROM runs WHERE experiment = $1 AND record = $2 AND repetition = $3";
+    let found = on
+        .rows(sql, parameters![experiment, place, repetition])?
+        .into_iter()
+        .next();
     match found {
         Some(mut row) => Ok(Some((row.text()?, row.optional_text()?.is_some()))),
         None => Ok(None),
@@ -162,7 +165,9 @@ pub(crate) fn is_evaluation(on: &Transaction, run: &str, name: &str) -> Result<b
 
 /// The error for a name that is something else's.
 pub(crate) fn taken(name: &str, what: &str) -> Error {
-    Error::Conflict(format!("`{name}` is the name of {what} of this run: take another"))
+    Error::Conflict(format!(
+        "`{name}` is the name of {what} of this run: take another"
+    ))
 }
 
 /// Write metrics of a run, or of the experiment where the run is empty.
@@ -202,7 +207,10 @@ pub(crate) fn judge(
     said: &NewEvaluation,
 ) -> Result<(), Failure> {
     let sql = "SELECT 1 FROM metrics WHERE experiment = $1 AND run = $2 AND name = $3";
-    if !on.rows(sql, parameters![experiment, run, &said.name])?.is_empty() {
+    if !on
+        .rows(sql, parameters![experiment, run, &said.name])?
+        .is_empty()
+    {
         return Err(taken(&said.name, "a metric").into());
     }
     on.run(
@@ -300,7 +308,9 @@ fn read(dataset: &str, mut row: Row) -> Result<(Run, i64)> {
     let id = row.text()?;
     let place = row.integer()?;
     let content = NewRun {
-        record_id: row.optional_integer()?.map(|record| record_id(dataset, record)),
+        record_id: row
+            .optional_integer()?
+            .map(|record| record_id(dataset, record)),
         repetition: u32::try_from(row.integer()?).unwrap_or(u32::MAX),
         inputs: row.optional_text()?,
         outputs: row.optional_text()?,

@@ -4,9 +4,7 @@ use roost_provider::database::{Sql as _, parameters};
 use roost_provider::error;
 use roost_provider::types::{PageRequest, TimeWindow};
 
-use crate::bindings::session_store::{
-    Guest, Session, SessionPage, SessionTrace, SessionTracePage,
-};
+use crate::bindings::session_store::{Guest, Session, SessionPage, SessionTrace, SessionTracePage};
 use crate::database::{database, project};
 use crate::{Provider, Result, cursor};
 
@@ -29,8 +27,8 @@ impl Guest for Provider {
         // Sessions have no number, so pages are counted from the latest. One that begins
         // meanwhile moves the others down: it is seen by its start, which cannot be later
         // than the cursor's.
-        let (before, skip) = cursor::read("sessions", page.cursor.as_deref())?
-            .unwrap_or((i64::MAX, 0));
+        let (before, skip) =
+            cursor::read("sessions", page.cursor.as_deref())?.unwrap_or((i64::MAX, 0));
         let sql = format!(
             "SELECT session, MIN(start_time) AS began, MAX(end_time), COUNT(*),
                 MAX(CASE WHEN start_time >= $2 AND start_time < $3 THEN 1 ELSE 0 END) AS inside
@@ -53,7 +51,10 @@ impl Guest for Provider {
         let mut sessions: Vec<Session> = sessions.collect::<Result<_>>()?;
         let mut more = cursor::cut(&mut sessions, page.limit, |_| String::new());
         if let (Some(cursor), Some(last)) = (&mut more, sessions.last()) {
-            let same = sessions.iter().filter(|it| it.start_time == last.start_time).count();
+            let same = sessions
+                .iter()
+                .filter(|it| it.start_time == last.start_time)
+                .count();
             let start = last.start_time.cast_signed();
             let before = if start == before { skip } else { 0 };
             *cursor = cursor::after("sessions", start, before + same.cast_signed() as i64);

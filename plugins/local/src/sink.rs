@@ -75,7 +75,9 @@ fn store(transaction: &Transaction, project: i64, rows: &[NewRow]) -> Result<(),
             "INSERT INTO contents (span, content) VALUES {}",
             places(portion.len(), 2)
         );
-        let values = portion.iter().flat_map(|(id, _, content)| parameters![*id, *content]);
+        let values = portion
+            .iter()
+            .flat_map(|(id, _, content)| parameters![*id, *content]);
         transaction.run(&sql, values.collect())?;
     }
     Ok(())

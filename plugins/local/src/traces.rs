@@ -86,7 +86,10 @@ impl Guest for Provider {
 
 fn is_whole(projection: Option<&Projection>) -> bool {
     projection.is_none_or(|it| {
-        it.events || it.links || it.resource || it.attributes.as_ref().is_none_or(|it| !it.is_empty())
+        it.events
+            || it.links
+            || it.resource
+            || it.attributes.as_ref().is_none_or(|it| !it.is_empty())
     })
 }
 
@@ -119,7 +122,10 @@ fn ask(query: &SpanQuery, project: i64, limit: u32) -> Result<(Question, Vec<u32
         question.push(" JOIN contents c ON c.span = s.id");
     }
     let project = question.bind(project);
-    let (start, end) = (question.bind(query.window.start), question.bind(query.window.end));
+    let (start, end) = (
+        question.bind(query.window.start),
+        question.bind(query.window.end),
+    );
     question.push(&format!(
         " WHERE s.project = {project} AND s.start_time >= {start} AND s.start_time < {end}"
     ));
@@ -133,7 +139,11 @@ fn ask(query: &SpanQuery, project: i64, limit: u32) -> Result<(Question, Vec<u32
         }
     }
     let column = column(order.key);
-    let (than, direction) = if order.descending { ("<", "DESC") } else { (">", "ASC") };
+    let (than, direction) = if order.descending {
+        ("<", "DESC")
+    } else {
+        (">", "ASC")
+    };
     if let Some((value, id)) = cursor::read(&listing(order), query.page.cursor.as_deref())? {
         let (value, id) = (question.bind(value), question.bind(id));
         question.push(&format!(" AND (s.{column}, s.id) {than} ({value}, {id})"));

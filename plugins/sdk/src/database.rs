@@ -62,7 +62,11 @@ fn statement(sql: &str, parameters: Vec<Value>) -> Statement {
 }
 
 fn each(found: Rows) -> Vec<Row> {
-    found.rows.into_iter().map(|row| Row(row.into_iter())).collect()
+    found
+        .rows
+        .into_iter()
+        .map(|row| Row(row.into_iter()))
+        .collect()
 }
 
 /// Why work in a transaction ended.

@@ -6,8 +6,7 @@ use std::time::Instant;
 use wasmtime::component::{HasData, Linker, Resource, ResourceTable};
 
 use super::bindings::{
-    self, DatabaseError, Dialect, Host, HostConnection, HostTransaction, Migration, Rows,
-    Statement,
+    self, DatabaseError, Dialect, Host, HostConnection, HostTransaction, Migration, Rows, Statement,
 };
 use super::{Answer, Database, Session};
 use crate::plugin::State;

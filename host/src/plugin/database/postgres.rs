@@ -121,7 +121,11 @@ fn schema(name: &str) -> String {
         return format!("roost_{name}");
     }
     let digest = Sha256::digest(name);
-    let digest: String = digest.iter().take(8).map(|byte| format!("{byte:02x}")).collect();
+    let digest: String = digest
+        .iter()
+        .take(8)
+        .map(|byte| format!("{byte:02x}"))
+        .collect();
     let start: String = name.chars().take(32).collect();
     format!("roost_{start}_{digest}")
 }
@@ -226,7 +230,8 @@ impl Shared {
         let used = match known {
             Some((at, used)) if at.elapsed() < MEASURED => used,
             _ => {
-                let sql = "SELECT COALESCE(SUM(pg_total_relation_size(oid)), 0)::bigint FROM pg_class
+                let sql =
+                    "SELECT COALESCE(SUM(pg_total_relation_size(oid)), 0)::bigint FROM pg_class
                     WHERE relkind = 'r' AND relnamespace = $1::text::regnamespace";
                 let schema = format!("\"{}\"", self.schema);
                 let statement = client.prepare_cached(sql).await?;
@@ -401,7 +406,10 @@ impl Shared {
         self.check_quota(client, statement).await?;
         let prepared = client.prepare_cached(&statement.sql).await?;
         check_count(prepared.params().len(), statement)?;
-        let columns = prepared.columns().iter().map(|column| column.name().to_owned());
+        let columns = prepared
+            .columns()
+            .iter()
+            .map(|column| column.name().to_owned());
         let columns: Vec<String> = columns.collect();
         let found = client.query_raw(&prepared, &statement.parameters).await?;
         let mut found = std::pin::pin!(found);
@@ -433,9 +441,16 @@ fn check_count(wanted: usize, statement: &Statement) -> Answer<()> {
 /// the data of others; this keeps it from its session, and from `COPY`.
 fn check(sql: &str) -> Answer<()> {
     let mut words = sql.split(|c: char| !c.is_ascii_alphabetic());
-    let mut next = || words.find(|it| !it.is_empty()).unwrap_or_default().to_ascii_uppercase();
+    let mut next = || {
+        words
+            .find(|it| !it.is_empty())
+            .unwrap_or_default()
+            .to_ascii_uppercase()
+    };
     let first = next();
-    let allowed = sql.trim_start().starts_with(|c: char| c.is_ascii_alphabetic())
+    let allowed = sql
+        .trim_start()
+        .starts_with(|c: char| c.is_ascii_alphabetic())
         && ALLOWED.contains(&&*first)
         && match &*first {
             "CREATE" | "ALTER" | "DROP" => OBJECTS.contains(&&*next()),
@@ -454,10 +469,8 @@ fn check(sql: &str) -> Answer<()> {
 fn said(error: &tokio_postgres::Error) -> String {
     match error.as_db_error() {
         Some(said) => said.message().to_owned(),
-        None => std::error::Error::source(error).map_or_else(
-            || error.to_string(),
-            |cause| format!("{error}: {cause}"),
-        ),
+        None => std::error::Error::source(error)
+            .map_or_else(|| error.to_string(), |cause| format!("{error}: {cause}")),
     }
 }
 
@@ -519,7 +532,10 @@ mod tests {
 
     #[test]
     fn long_names_are_not_cut_to_one() {
-        let (one, two) = (format!("{}1", "a".repeat(90)), format!("{}2", "a".repeat(90)));
+        let (one, two) = (
+            format!("{}1", "a".repeat(90)),
+            format!("{}2", "a".repeat(90)),
+        );
         assert_ne!(schema(&one), schema(&two));
         assert!(schema(&one).len() <= 63);
         assert_eq!(schema("default"), "roost_default");

@@ -45,10 +45,9 @@ pub(crate) struct Database {
     quota: Quota,
 }
 
-/// A file that this process has open, by its path.
+/// A file that this process has open.
+#[derive(Default)]
 struct File {
-    /// The connection of `roost.toml` that it belongs to.
-    owner: String,
     /// Whose turn it is to write.
     turn: Arc<tokio::sync::Mutex<()>>,
 }
@@ -67,10 +66,11 @@ impl Database {
     pub(super) async fn session(&self) -> Answer<Session> {
         let (path, quota, name) = (self.path.clone(), self.quota, self.name.clone());
         blocking(move || {
-            let file = file(&path, &name)?;
+            let file = file(&path)?;
             let host = Arc::new(AtomicBool::new(true));
             let connection =
                 open(&path, quota, &host).map_err(|error| explain_opening(&path, &error))?;
+            claim(&connection, &path, &name)?;
             Ok(Session {
                 interrupt: connection.get_interrupt_handle(),
                 file,
@@ -86,12 +86,14 @@ impl Database {
     }
 }
 
-/// The file at `path` as one that belongs to the connection `owner`.
-fn file(path: &Path, owner: &str) -> Answer<Arc<File>> {
+/// The file at `path`, whose folder is made where it is missing.
+fn file(path: &Path) -> Answer<Arc<File>> {
     let unavailable = |what: &str, error: std::io::Error| {
         DatabaseError::Unavailable(format!("{}: {what}: {error}", path.display()))
     };
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+    let folder = path
+        .parent()
+        .filter(|folder| !folder.as_os_str().is_empty());
     let folder = folder.unwrap_or(Path::new("."));
     std::fs::create_dir_all(folder).map_err(|error| unavailable("its folder", error))?;
     let folder = folder.canonicalize();
@@ -101,19 +103,9 @@ fn file(path: &Path, owner: &str) -> Answer<Arc<File>> {
     let mut files = FILES.lock().unwrap_or_else(PoisonError::into_inner);
     files.retain(|_, file| file.strong_count() > 0);
     if let Some(file) = files.get(&place).and_then(Weak::upgrade) {
-        if file.owner == owner {
-            return Ok(file);
-        }
-        return Err(DatabaseError::Unavailable(format!(
-            "{} is the database of [connections.{}]; a database belongs to one connection",
-            path.display(),
-            file.owner
-        )));
+        return Ok(file);
     }
-    let file = Arc::new(File {
-        owner: owner.to_owned(),
-        turn: Arc::default(),
-    });
+    let file = Arc::new(File::default());
     files.insert(place, Arc::downgrade(&file));
     Ok(file)
 }
@@ -150,6 +142,41 @@ fn open(path: &Path, quota: Quota, host: &Arc<AtomicBool>) -> rusqlite::Result<C
     Ok(connection)
 }
 
+/// Write down in the file which connection of `roost.toml` it belongs to, and refuse it to
+/// every other.
+fn claim(connection: &Connection, path: &Path, name: &str) -> Answer<()> {
+    let owner = |connection: &Connection| {
+        connection.query_row("SELECT connection FROM roost_owner", [], |row| row.get(0))
+    };
+    let found: String = match owner(connection) {
+        Ok(found) => found,
+        Err(_) => {
+            connection.execute_batch("BEGIN IMMEDIATE")?;
+            let claimed = connection
+                .execute_batch("CREATE TABLE IF NOT EXISTS roost_owner (connection TEXT NOT NULL)")
+                .and_then(|()| {
+                    let sql = "INSERT INTO roost_owner SELECT ?1
+                        WHERE NOT EXISTS (SELECT 1 FROM roost_owner)";
+                    connection.execute(sql, [name])
+                });
+            settle(
+                connection,
+                &AtomicBool::new(true),
+                claimed.map_err(Into::into),
+            )?;
+            owner(connection)?
+        }
+    };
+    if found == name {
+        return Ok(());
+    }
+    Err(DatabaseError::Unavailable(format!(
+        "{} is the database of [connections.{found}], and a database belongs to one connection: \
+         give [connections.{name}] another path",
+        path.display()
+    )))
+}
+
 /// What a guest's statement may do: everything in its own database, and nothing that leaves
 /// it, changes how it is kept, or meddles with transactions.
 fn authorize(action: &AuthAction<'_>) -> Authorization {
@@ -162,6 +189,16 @@ fn authorize(action: &AuthAction<'_>) -> Authorization {
         | AuthAction::CreateVtable { .. }
         | AuthAction::DropVtable { .. }
         | AuthAction::Unknown { .. } => Authorization::Deny,
+        // What the host keeps there is read-only.
+        AuthAction::Insert { table_name }
+        | AuthAction::Delete { table_name }
+        | AuthAction::Update { table_name, .. }
+        | AuthAction::DropTable { table_name }
+        | AuthAction::AlterTable { table_name, .. }
+            if table_name.starts_with("roost_") =>
+        {
+            Authorization::Deny
+        }
         AuthAction::Function { function_name }
             if function_name.eq_ignore_ascii_case("load_extension") =>
         {
@@ -314,8 +351,11 @@ impl Session {
 
 impl Drop for Session {
     fn drop(&mut self) {
-        // Nobody waits for what runs; and closing waits for the disk.
-        self.interrupt.interrupt();
+        // Nobody waits for what runs. Where nothing does, closing must not be interrupted: it
+        // tidies the file up, and waits for the disk.
+        if self.open.try_lock().is_err() {
+            self.interrupt.interrupt();
+        }
         let open = Arc::clone(&self.open);
         if let Ok(runtime) = tokio::runtime::Handle::try_current() {
             runtime.spawn_blocking(move || drop(open));
@@ -365,7 +405,11 @@ fn query(
     most: usize,
 ) -> Answer<Rows> {
     let mut prepared = prepare(connection, host, statement)?;
-    let columns: Vec<String> = prepared.column_names().into_iter().map(str::to_owned).collect();
+    let columns: Vec<String> = prepared
+        .column_names()
+        .into_iter()
+        .map(str::to_owned)
+        .collect();
     let mut found = prepared.raw_query();
     let (mut rows, mut bytes) = (Vec::new(), 0);
     while let Some(row) = found.next()? {

@@ -59,7 +59,11 @@ impl From<ValueRef<'_>> for Value {
 /// PostgreSQL says which type it takes in each place; what does not fit it is refused, and
 /// nothing is converted but numbers.
 impl ToSql for Value {
-    fn to_sql(&self, ty: &Type, out: &mut BytesMut) -> Result<IsNull, Box<dyn Error + Sync + Send>> {
+    fn to_sql(
+        &self,
+        ty: &Type,
+        out: &mut BytesMut,
+    ) -> Result<IsNull, Box<dyn Error + Sync + Send>> {
         match (self, ty) {
             (Self::Null, _) => Ok(IsNull::Yes),
             (Self::Boolean(value), &Type::BOOL) => value.to_sql(ty, out),

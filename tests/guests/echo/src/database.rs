@@ -120,7 +120,9 @@ fn to_value(json: &Json) -> Value {
 }
 
 fn byte(json: &Json) -> u8 {
-    json.as_u64().and_then(|it| u8::try_from(it).ok()).unwrap_or_default()
+    json.as_u64()
+        .and_then(|it| u8::try_from(it).ok())
+        .unwrap_or_default()
 }
 
 fn to_json(value: Value) -> Json {
