@@ -23,6 +23,14 @@ pub fn local_provider() -> Result<PathBuf> {
     built("plugins/local.wasm", "plugins")
 }
 
+/// The MLflow provider.
+///
+/// # Errors
+/// When it is not built.
+pub fn mlflow_provider() -> Result<PathBuf> {
+    built("plugins/mlflow.wasm", "plugins")
+}
+
 /// A provider without a backend: it serves the spans of its configuration, and a
 /// project's name can make it misbehave (`tests/guests/echo`). It is version 1.0.0.
 ///

@@ -29,6 +29,7 @@
 //! panics.
 
 pub mod bindings;
+pub mod cursor;
 pub mod database;
 pub mod error;
 pub mod http;
