@@ -24,8 +24,8 @@ pub use eventually::eventually;
 pub use folder::PluginFolder;
 pub use gateway::{Gateway, Stopped};
 pub use guests::{
-    core_module, echo, echo_next, local_provider, mlflow_provider, other_contract, phoenix_provider,
-    sink,
+    core_module, echo, echo_next, local_provider, mlflow_provider, other_contract,
+    phoenix_provider, sink,
 };
 pub use mlflow::Mlflow;
 pub use names::{span_id, trace_id, unique};

@@ -1,14 +1,12 @@
 //! Cursors: the place of the last row that was returned, marked with the listing it is of.
 
-use std::str::FromStr;
-
-use roost_provider::{Error, error};
+use roost_provider::cursor::{mark, refusal, unmark};
 
 use crate::Result;
 
 /// A cursor after the row with these two keys.
 pub(crate) fn after(listing: &str, first: i64, second: i64) -> String {
-    format!("{listing}:{first}:{second}")
+    mark(listing, &format!("{first}:{second}"))
 }
 
 /// The two keys in a cursor of `listing`; none where there is no cursor.
@@ -16,18 +14,9 @@ pub(crate) fn read(listing: &str, cursor: Option<&str>) -> Result<Option<(i64, i
     let Some(cursor) = cursor else {
         return Ok(None);
     };
-    let keys = cursor.strip_prefix(listing).and_then(|rest| {
-        let (first, second) = rest.strip_prefix(':')?.split_once(':')?;
-        Some((i64::from_str(first).ok()?, i64::from_str(second).ok()?))
-    });
+    let keys = unmark(listing, cursor)?.split_once(':');
+    let keys = keys.and_then(|(first, second)| Some((first.parse().ok()?, second.parse().ok()?)));
     keys.map(Some).ok_or_else(|| refusal(cursor))
-}
-
-/// The error for a cursor that cannot be understood.
-fn refusal(cursor: &str) -> Error {
-    error::invalid_argument(format!(
-        "`{cursor}` is no cursor of this listing: begin again without one"
-    ))
 }
 
 /// What follows a page: none after the last one, which has no more than `limit` of the rows

@@ -292,7 +292,7 @@ impl Drop for Checkout {
 /// A way into a schema, for one instance.
 pub(crate) struct Session {
     shared: Arc<Shared>,
-    transaction: Option<Checkout>,
+    transaction: Option<Box<Checkout>>,
 }
 
 impl Session {
@@ -368,7 +368,7 @@ impl Session {
     pub(super) async fn begin(&mut self, _: Deadline) -> Answer<()> {
         let checkout = self.shared.checkout().await?;
         checkout.client()?.batch_execute("BEGIN").await?;
-        self.transaction = Some(checkout);
+        self.transaction = Some(Box::new(checkout));
         Ok(())
     }
 

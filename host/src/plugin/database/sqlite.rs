@@ -405,11 +405,7 @@ fn query(
     most: usize,
 ) -> Answer<Rows> {
     let mut prepared = prepare(connection, host, statement)?;
-    let columns: Vec<String> = prepared
-        .column_names()
-        .into_iter()
-        .map(str::to_owned)
-        .collect();
+    let columns: Vec<String> = prepared.column_names().map(str::to_owned).collect();
     let mut found = prepared.raw_query();
     let (mut rows, mut bytes) = (Vec::new(), 0);
     while let Some(row) = found.next()? {
