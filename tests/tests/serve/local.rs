@@ -173,7 +173,7 @@ async fn a_damaged_file_is_told_and_never_taken_for_an_empty_one() -> Result<()>
     )?;
     let damaged = "SQLite format 3, it was once".repeat(1_000);
     fs::write(folder.path().join("default.db"), &damaged)?;
-    for command in ["spans", "projects list", "health"] {
+    for command in ["spans", "projects"] {
         let ran = shell(folder.path(), &format!("roost {command}")).await?;
         assert_ne!(ran.code, 0, "{command}: {}", ran.stdout);
         let said = format!("{}{}", ran.stdout, ran.stderr);
