@@ -1,15 +1,13 @@
 //! Which connection a tenant has, and the providers behind them.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
 
 use serde_json::Value;
 
-use crate::config::{
-    CacheConfig, Config, ConfigError, ConnectionConfig, DatabaseConfig, Secret, SecretSource,
-    TenantId,
-};
+use crate::config::{CacheConfig, Config, ConnectionConfig, DatabaseConfig, TenantId};
 use crate::plugin::{ConnectionSpec, DatabaseSpec, Host};
 use crate::provider::{Provider, ReadCache, Scope};
 
@@ -53,16 +51,6 @@ pub enum ConnectionError {
     /// There is no connection of this name.
     #[error("roost.toml has no connection `{0}`")]
     NotConfigured(String),
-    /// A secret of the connection cannot be had.
-    #[error("connection `{connection}`: {property}: {reason}")]
-    Secret {
-        /// The connection.
-        connection: String,
-        /// Its key below the connection, such as `secrets.api_key`.
-        property: String,
-        /// Why.
-        reason: ConfigError,
-    },
 }
 
 /// The connections in use. Tenants with the same one share its instances.
@@ -156,7 +144,7 @@ impl Connections {
         if let Some(provider) = open.get(&key) {
             return Ok(provider.scoped(scope));
         }
-        let spec = spec(&key, connection, &config.database)?;
+        let spec = spec(&key, connection, &config.database);
         let mut provider = Provider::connect(host, spec, scope);
         if let Some(cache) = self.cache.as_ref().filter(|_| connection.cache) {
             provider = provider.with_cache(cache);
@@ -216,42 +204,23 @@ fn only_provider(host: &Host, connection: &str) -> Result<String, ConnectionErro
     }
 }
 
-fn spec(
-    key: &Key,
-    config: &ConnectionConfig,
-    database: &DatabaseConfig,
-) -> Result<ConnectionSpec, ConnectionError> {
-    let resolve = |property: &str, source: &SecretSource| {
-        source.resolve().map_err(|reason| ConnectionError::Secret {
-            connection: key.connection.clone(),
-            property: property.to_owned(),
-            reason,
-        })
-    };
+fn spec(key: &Key, config: &ConnectionConfig, database: &DatabaseConfig) -> ConnectionSpec {
     let mut provider_config = config.provider_config.clone();
     if let Some(endpoint) = &key.http_endpoint {
         let endpoint = Value::String(endpoint.clone());
         provider_config.insert("http_endpoint".to_owned(), endpoint);
     }
-    let mut secrets = BTreeMap::<String, Secret>::new();
-    for (property, source) in &config.secrets {
-        let secret = resolve(&format!("secrets.{property}"), source)?;
-        secrets.insert(property.clone(), secret);
-    }
-    Ok(ConnectionSpec {
+    ConnectionSpec {
         name: key.connection.clone(),
         provider: key.provider.clone(),
         provider_config,
-        secrets,
+        secrets: config.secrets.clone(),
+        secrets_refresh: Duration::from_secs(config.secrets_refresh_seconds),
         allow_hosts: config.allow_hosts.clone(),
         database: DatabaseSpec {
-            address: config
-                .database
-                .as_ref()
-                .map(|it| resolve("database", it))
-                .transpose()?,
+            address: config.database.clone(),
             folder: database.folder.clone(),
             max_bytes: database.max_bytes,
         },
-    })
+    }
 }

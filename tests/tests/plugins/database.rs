@@ -5,7 +5,7 @@ use std::fs;
 use std::sync::Arc;
 
 use anyhow::Result;
-use roost::config::LimitsConfig;
+use roost::config::{LimitsConfig, Secret};
 use roost::contract::Error;
 use roost::plugin::{ConnectionSpec, DatabaseSpec, Host};
 use roost::provider::{Provider, Scope};
@@ -38,7 +38,7 @@ impl Databases {
         let spec = ConnectionSpec {
             name: name.to_owned(),
             database: DatabaseSpec {
-                address: address.map(Into::into),
+                address: address.map(|it| Secret::from(it).into()),
                 folder: Some(self.folder.path().to_owned()),
                 max_bytes,
             },
@@ -526,7 +526,8 @@ async fn what_cannot_be_opened_is_named_and_left_as_it_is() -> Result<()> {
         "{why}"
     );
     let wrong = databases.connect("wrong", Some("mysql://user:hush-hush@host/db"), 1 << 30);
-    let why = run(&wrong, json!([])).await.unwrap_err().to_string();
+    let answers = run(&wrong, json!([])).await?;
+    let why = answers[0]["unavailable"].as_str().unwrap();
     assert!(
         why.contains("postgres://") && !why.contains("hush"),
         "{why}"

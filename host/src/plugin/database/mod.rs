@@ -17,6 +17,8 @@ mod value;
 
 use std::path::{Path, PathBuf};
 
+use tokio::sync::OnceCell;
+
 use bindings::{DatabaseError, Dialect, Migration, Rows, Statement};
 
 use super::runtime::size;
@@ -36,51 +38,70 @@ struct Quota {
     answer: usize,
 }
 
-/// The database of one connection. Nothing is opened before a guest asks for it.
-pub(crate) enum Database {
+/// The database of one connection. Nothing is looked at before a guest opens it.
+pub(crate) struct Database {
+    name: String,
+    spec: DatabaseSpec,
+    quota: Quota,
+    statement_millis: u64,
+    place: OnceCell<Place>,
+}
+
+/// Where a database is.
+enum Place {
     Sqlite(sqlite::Database),
     Postgres(postgres::Database),
 }
 
 impl Database {
-    /// The database of the connection `name`. The error is a sentence, without the address:
-    /// that may hold a password.
-    pub(super) fn new(
-        name: &str,
-        spec: &DatabaseSpec,
-        limits: &LimitsConfig,
-    ) -> Result<Self, String> {
-        let quota = Quota {
-            bytes: spec.max_bytes,
-            answer: size(limits.response_bytes),
-        };
-        let address = spec.address.as_ref().map(|secret| secret.expose_secret());
-        match address {
-            Some(url) if is_postgres(url) => {
-                let millis = limits.call_timeout_millis;
-                postgres::Database::new(name, url, quota, millis).map(Self::Postgres)
-            }
-            Some(text) => match text.strip_prefix("sqlite:") {
-                Some(path) if !path.is_empty() => {
-                    let path = folder(spec.folder.as_deref())?.join(path);
-                    Ok(Self::Sqlite(sqlite::Database::new(name, path, quota)))
-                }
-                _ => Err(
-                    "database: must be `sqlite:` and a path, or `postgres://` and a server"
-                        .to_owned(),
-                ),
+    /// The database of the connection `name`.
+    pub(super) fn new(name: &str, spec: &DatabaseSpec, limits: &LimitsConfig) -> Self {
+        Self {
+            name: name.to_owned(),
+            spec: spec.clone(),
+            quota: Quota {
+                bytes: spec.max_bytes,
+                answer: size(limits.response_bytes),
             },
-            None => {
-                let path = folder(spec.folder.as_deref())?.join(format!("{name}.db"));
-                Ok(Self::Sqlite(sqlite::Database::new(name, path, quota)))
-            }
+            statement_millis: limits.call_timeout_millis,
+            place: OnceCell::new(),
         }
     }
 
     async fn session(&self) -> Answer<Session> {
-        match self {
-            Self::Sqlite(database) => database.session().await.map(Session::Sqlite),
-            Self::Postgres(database) => database.session().await.map(Session::Postgres),
+        let place = self.place.get_or_try_init(|| self.place());
+        let place = place.await.map_err(|why| {
+            let name = &self.name;
+            DatabaseError::Unavailable(format!("[connections.{name}]: database: {why}"))
+        })?;
+        match place {
+            Place::Sqlite(database) => database.session().await.map(Session::Sqlite),
+            Place::Postgres(database) => database.session().await.map(Session::Postgres),
+        }
+    }
+
+    /// The error is without the address: that may hold a password.
+    async fn place(&self) -> Result<Place, String> {
+        let Self {
+            name, spec, quota, ..
+        } = self;
+        let folder = || folder(spec.folder.as_deref());
+        let Some(source) = &spec.address else {
+            let path = folder()?.join(format!("{name}.db"));
+            return Ok(Place::Sqlite(sqlite::Database::new(name, path, *quota)));
+        };
+        let address = source.resolve().await.map_err(|why| why.to_string())?;
+        let address = address.expose_secret();
+        if is_postgres(address) {
+            let database = postgres::Database::new(name, address, *quota, self.statement_millis);
+            return database.map(Place::Postgres);
+        }
+        match address.strip_prefix("sqlite:") {
+            Some(path) if !path.is_empty() => {
+                let path = folder()?.join(path);
+                Ok(Place::Sqlite(sqlite::Database::new(name, path, *quota)))
+            }
+            _ => Err("must be `sqlite:` and a path, or `postgres://` and a server".to_owned()),
         }
     }
 }

@@ -65,7 +65,7 @@ impl Database {
         statement_millis: u64,
     ) -> Result<Self, String> {
         let mut config: tokio_postgres::Config = url.parse().map_err(|_| {
-            "database: it is no address of a PostgreSQL, such as \
+            "it is no address of a PostgreSQL, such as \
              postgres://user:password@host:5432/database"
                 .to_owned()
         })?;
@@ -90,7 +90,7 @@ impl Database {
             .max_size(CONNECTIONS)
             .runtime(Runtime::Tokio1)
             .build()
-            .map_err(|error| format!("database: {error}"))?;
+            .map_err(|error| error.to_string())?;
         Ok(Self {
             shared: Arc::new(Shared {
                 name: name.to_owned(),
@@ -149,7 +149,7 @@ fn tls() -> Result<MakeRustlsConnect, String> {
     store.add_parsable_certificates(roots);
     let config = rustls::ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
-        .map_err(|error| format!("database: TLS cannot be used: {error}"))?
+        .map_err(|error| format!("TLS cannot be used: {error}"))?
         .with_root_certificates(store)
         .with_no_client_auth();
     Ok(MakeRustlsConnect::new(config))

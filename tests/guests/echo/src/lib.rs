@@ -1,7 +1,7 @@
 //! A provider without a backend: it serves the spans of its configuration, so the host
 //! can be tested without a server. Some names of projects make it misbehave, see
-//! [`misbehaviour`], ask a server for something, see [`requests`], or use its database, see
-//! [`database`].
+//! [`misbehaviour`], ask a server for something, see [`requests`], use its database, see
+//! [`database`], or look at its memory, see [`memory`].
 //!
 //! Built twice, with two values of `ECHO_VERSION`, it is also the provider that tests
 //! swap: each span says which version served it.
@@ -9,6 +9,7 @@
 mod bindings;
 mod config;
 mod database;
+mod memory;
 mod misbehaviour;
 mod requests;
 mod spans;
