@@ -180,6 +180,7 @@ fn without_a_file_every_key_has_its_default() {
             "default": {
                 "provider_config": {},
                 "secrets": {},
+                "secrets_refresh_seconds": 300,
                 "allow_hosts": [],
                 "cache": true
             }
@@ -347,8 +348,8 @@ fn of_both_names_for_the_http_endpoint_the_first_of_the_docs_wins() {
     );
 }
 
-#[test]
-fn the_variables_of_a_phoenix_connection_leave_another_provider_alone() {
+#[tokio::test]
+async fn the_variables_of_a_phoenix_connection_leave_another_provider_alone() {
     let env = [
         ("PHOENIX_HTTP_ENDPOINT", "http://phoenix:6006"),
         ("PHOENIX_API_ENDPOINT", "http://phoenix:6006"),
@@ -363,6 +364,7 @@ fn the_variables_of_a_phoenix_connection_leave_another_provider_alone() {
     assert_eq!(phoenix.connections.default.provider_config.len(), 2);
     let key = phoenix.connections.default.secrets["api_key"]
         .resolve()
+        .await
         .unwrap();
     assert_eq!(key.expose_secret(), "sk-1");
 }
@@ -401,8 +403,8 @@ fn a_file_that_is_named_and_not_there_is_an_error_that_says_who_named_it() {
     );
 }
 
-#[test]
-fn paths_in_a_file_are_relative_to_it() {
+#[tokio::test]
+async fn paths_in_a_file_are_relative_to_it() {
     let text = r#"
         plugins = { folder = "providers", cache_folder = "/var/cache/roost" }
         connections.default.secrets.api_key = { file = "key" }
@@ -417,6 +419,7 @@ fn paths_in_a_file_are_relative_to_it() {
     );
     let key = config.connections.default.secrets["api_key"]
         .resolve()
+        .await
         .unwrap();
     assert_eq!(
         key.expose_secret(),
@@ -425,12 +428,13 @@ fn paths_in_a_file_are_relative_to_it() {
     );
 }
 
-#[test]
-fn an_empty_secret_file_is_an_error_that_names_it() {
+#[tokio::test]
+async fn an_empty_secret_file_is_an_error_that_names_it() {
     let file = folder("empty").join("key");
     fs::write(&file, "\n").unwrap();
     let error = SecretSource::File { file: file.clone() }
         .resolve()
+        .await
         .unwrap_err();
     assert!(
         error.to_string().contains(file.to_str().unwrap()),

@@ -24,6 +24,9 @@ pub struct ConnectionConfig {
     /// The secrets by the names the provider's schema gives them. The host adds them to
     /// requests; a guest never reads one.
     pub secrets: BTreeMap<String, SecretSource>,
+    /// After how long secrets from files and commands are read again; after an answer `401`
+    /// they are at once. Seconds, 1 to 31,536,000; default 300.
+    pub secrets_refresh_seconds: u64,
     /// Hosts the provider may reach besides its endpoints, each a [`HostPattern`](super::HostPattern):
     /// `scheme://host:port`, the host as `*.example.com` for all that are below a name.
     pub allow_hosts: Vec<String>,
@@ -37,6 +40,7 @@ impl Default for ConnectionConfig {
             provider: None,
             provider_config: serde_json::Map::new(),
             secrets: BTreeMap::new(),
+            secrets_refresh_seconds: 300,
             allow_hosts: Vec::new(),
             cache: true,
         }

@@ -336,6 +336,11 @@ impl Findings<'_> {
                 self.endpoint(&key(&["provider_config", endpoint]), text, error);
             }
         }
+        self.range(
+            &key(&["secrets_refresh_seconds"]),
+            connection.secrets_refresh_seconds,
+            1..=YEAR_SECONDS,
+        );
         for (secret, source) in &connection.secrets {
             if let Err(advice) = check_secret(source) {
                 self.refuse_key(&key(&["secrets", secret]), advice);
@@ -416,6 +421,9 @@ fn check_secret(source: &SecretSource) -> Result<(), &'static str> {
         }
         SecretSource::File { file } if file.as_os_str().is_empty() => {
             Err("`file` must be the path of a file")
+        }
+        SecretSource::Command { command } if command.first().is_none_or(String::is_empty) => {
+            Err("`command` must be a program and its arguments, such as `[\"vault\", \"read\"]`")
         }
         SecretSource::Literal(secret) if secret.expose_secret().is_empty() => {
             Err("is empty; remove the line if there is no secret")

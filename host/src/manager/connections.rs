@@ -1,12 +1,13 @@
 //! Which connection a tenant has, and the providers behind them.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
 
 use serde_json::Value;
 
-use crate::config::{CacheConfig, Config, ConfigError, ConnectionConfig, Secret, TenantId};
+use crate::config::{CacheConfig, Config, ConnectionConfig, TenantId};
 use crate::plugin::{ConnectionSpec, Host};
 use crate::provider::{Provider, ReadCache, Scope};
 
@@ -50,16 +51,6 @@ pub enum ConnectionError {
     /// There is no connection of this name.
     #[error("roost.toml has no connection `{0}`")]
     NotConfigured(String),
-    /// A secret of the connection cannot be had.
-    #[error("connection `{connection}`: secrets.{property}: {reason}")]
-    Secret {
-        /// The connection.
-        connection: String,
-        /// The secret's name.
-        property: String,
-        /// Why.
-        reason: ConfigError,
-    },
 }
 
 /// The connections in use. Tenants with the same one share its instances.
@@ -152,7 +143,7 @@ impl Connections {
         if let Some(provider) = open.get(&key) {
             return Ok(provider.scoped(scope));
         }
-        let spec = spec(&key, connection)?;
+        let spec = spec(&key, connection);
         let mut provider = Provider::connect(host, spec, scope);
         if let Some(cache) = self.cache.as_ref().filter(|_| connection.cache) {
             provider = provider.with_cache(cache);
@@ -202,26 +193,18 @@ fn only_provider(host: &Host, connection: &str) -> Result<String, ConnectionErro
     }
 }
 
-fn spec(key: &Key, config: &ConnectionConfig) -> Result<ConnectionSpec, ConnectionError> {
+fn spec(key: &Key, config: &ConnectionConfig) -> ConnectionSpec {
     let mut provider_config = config.provider_config.clone();
     if let Some(endpoint) = &key.http_endpoint {
         let endpoint = Value::String(endpoint.clone());
         provider_config.insert("http_endpoint".to_owned(), endpoint);
     }
-    let mut secrets = BTreeMap::<String, Secret>::new();
-    for (property, source) in &config.secrets {
-        let secret = source.resolve().map_err(|reason| ConnectionError::Secret {
-            connection: key.connection.clone(),
-            property: property.clone(),
-            reason,
-        })?;
-        secrets.insert(property.clone(), secret);
-    }
-    Ok(ConnectionSpec {
+    ConnectionSpec {
         name: key.connection.clone(),
         provider: key.provider.clone(),
         provider_config,
-        secrets,
+        secrets: config.secrets.clone(),
+        secrets_refresh: Duration::from_secs(config.secrets_refresh_seconds),
         allow_hosts: config.allow_hosts.clone(),
-    })
+    }
 }

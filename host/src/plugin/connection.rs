@@ -12,6 +12,7 @@ use super::policy::same_origin;
 use super::pool::{Lease, Pool};
 use super::quota::Quota;
 use super::runtime::Runtime;
+use super::secrets::Secrets;
 use super::slot::Slot;
 use super::spec::ConnectionSpec;
 use crate::contract::Error;
@@ -27,6 +28,7 @@ struct ConnectionInner {
     runtime: Arc<Runtime>,
     slot: Arc<Slot>,
     spec: ConnectionSpec,
+    secrets: Arc<Secrets>,
     /// Of all generations: a swap gives nothing anew.
     quota: Arc<Quota>,
 }
@@ -40,12 +42,14 @@ impl Connection {
         spec: ConnectionSpec,
     ) -> Self {
         let quota = Arc::new(Quota::new(&runtime.limits));
+        let secrets = Secrets::new(&spec.name, spec.secrets.clone(), spec.secrets_refresh);
         Self {
             inner: Arc::new(ConnectionInner {
                 key,
                 runtime,
                 slot,
                 spec,
+                secrets: Arc::new(secrets),
                 quota,
             }),
         }
@@ -68,18 +72,19 @@ impl Connection {
 
     /// The headers to present at `endpoint` when spans are sent there: the credentials of
     /// this connection, if the endpoint is one of its own or the operator `named` it.
-    pub(crate) fn credentials_for(
+    pub(crate) async fn credentials_for(
         &self,
         endpoint: &Url,
         named: Option<&Url>,
     ) -> Result<HeaderMap, Error> {
         let generation = self.generation()?;
-        let pool = self.pool(&generation)?;
+        let pool = self.pool(&generation).await?;
         let resolved = pool.resolved();
         if resolved.policy.is_endpoint(endpoint)
             || named.is_some_and(|url| same_origin(url, endpoint))
         {
-            return Ok(resolved.credentials.clone());
+            let headers = resolved.credentials.headers().await;
+            return Ok(headers.map_err(Error::Unavailable)?.0);
         }
         resolved
             .policy
@@ -88,16 +93,18 @@ impl Connection {
         Ok(HeaderMap::new())
     }
 
-    fn pool(&self, generation: &Generation) -> Result<Arc<Pool>, Error> {
+    async fn pool(&self, generation: &Generation) -> Result<Arc<Pool>, Error> {
         let ConnectionInner {
             key,
             runtime,
             spec,
+            secrets,
             quota,
             ..
         } = &*self.inner;
+        let held = secrets.current().await.map_err(Error::Unavailable)?;
         generation
-            .pool(runtime, *key, spec, quota)
+            .pool(runtime, *key, spec, secrets, &held, quota)
             .map_err(Error::InvalidArgument)
     }
 
@@ -106,7 +113,7 @@ impl Connection {
         let runtime = &self.inner.runtime;
         let deadline = Instant::now() + runtime.call_timeout();
         let generation = self.generation()?;
-        let pool = self.pool(&generation)?;
+        let pool = self.pool(&generation).await?;
         Lease::take(runtime, generation, pool, operation, deadline).await
     }
 }

@@ -14,6 +14,7 @@ use super::component::ProviderComponent;
 use super::pool::Pool;
 use super::quota::Quota;
 use super::runtime::Runtime;
+use super::secrets::{Held, Secrets};
 use super::spec::ConnectionSpec;
 
 pub(crate) struct Generation {
@@ -69,13 +70,15 @@ impl Generation {
         runtime: &Runtime,
         key: u64,
         spec: &ConnectionSpec,
+        secrets: &Arc<Secrets>,
+        held: &Held,
         quota: &Arc<Quota>,
     ) -> Result<Arc<Pool>, String> {
         let mut pools = self.pools();
         if let Some(pool) = pools.get(&key) {
             return Ok(Arc::clone(pool));
         }
-        let resolved = spec.resolve(&self.component)?;
+        let resolved = spec.resolve(&self.component, secrets, held)?;
         let pool = Arc::new(Pool::new(runtime, resolved, Arc::clone(quota)));
         pools.insert(key, Arc::clone(&pool));
         Ok(pool)

@@ -8,7 +8,6 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
 use futures_util::future::join_all;
-use http::HeaderMap;
 use tokio_util::sync::{CancellationToken, DropGuard};
 use tokio_util::task::TaskTracker;
 
@@ -23,6 +22,7 @@ use super::quota::Quota;
 use super::refusal::Refusal;
 use super::resolver::{Lookup, SystemLookup};
 use super::runtime::{Runtime, size};
+use super::secrets::Credentials;
 use super::slot::Slot;
 use super::spec::ConnectionSpec;
 use super::status::ProviderStatus;
@@ -229,7 +229,7 @@ impl Inner {
                     &self.runtime.engine,
                     &slot.name,
                     bytes,
-                    self.runtime.outbound(nowhere, HeaderMap::new(), quota),
+                    self.runtime.outbound(nowhere, Credentials::none(), quota),
                     self.runtime.memory_bytes(),
                     self.runtime.call_timeout(),
                 )

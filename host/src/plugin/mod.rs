@@ -25,6 +25,7 @@ mod resolver;
 mod retry;
 mod runtime;
 mod schema;
+mod secrets;
 mod slot;
 mod spec;
 mod state;

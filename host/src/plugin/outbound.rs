@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{HeaderMap, HeaderValue};
+use http::{HeaderValue, StatusCode};
 use http_body_util::{BodyExt, Limited};
 use tokio::time::{sleep, timeout};
 use url::Url;
@@ -20,6 +20,7 @@ use super::policy::{Policy, Reach};
 use super::quota::{Quota, QuotaSpent};
 use super::resolver::{AddressRefused, Lookup, Resolver};
 use super::retry::retry_delay;
+use super::secrets::Credentials;
 use crate::config::HostPattern;
 use crate::contract;
 
@@ -65,8 +66,8 @@ impl Clients {
 pub(crate) struct Outbound {
     pub(crate) clients: Clients,
     pub(crate) policy: Arc<Policy>,
-    /// Added to requests towards the backend's endpoints. Marked sensitive.
-    pub(crate) credentials: HeaderMap,
+    /// Added to requests towards the backend's endpoints.
+    pub(crate) credentials: Credentials,
     pub(super) quota: Arc<Quota>,
     pub(crate) request_bytes: usize,
     pub(crate) response_bytes: usize,
@@ -110,8 +111,7 @@ impl Outbound {
         }))
     }
 
-    /// Check a request, add the credentials and read its body, which is kept to be sent
-    /// again.
+    /// Check a request and read its body, which is kept to be sent again.
     async fn prepare(
         &self,
         request: http::Request<WasiBody>,
@@ -126,11 +126,6 @@ impl Outbound {
             .to_bytes();
         let mut prepared = reqwest::Request::new(head.method, url);
         *prepared.headers_mut() = head.headers;
-        if self.policy.is_endpoint(prepared.url()) {
-            for (name, value) in &self.credentials {
-                prepared.headers_mut().insert(name, value.clone());
-            }
-        }
         if is_loopback(prepared.url()) {
             // Compression towards this machine costs more than it saves.
             prepared
@@ -149,20 +144,17 @@ impl Outbound {
         request: http::Request<WasiBody>,
         options: RequestOptions,
     ) -> Result<http::Response<WasiBody>, Error> {
-        let (reach, request) = self.prepare(request).await?;
-        let mut attempt = 1;
-        let response = loop {
-            let outcome = match request.try_clone() {
-                Some(copy) => self.attempt(reach, copy, options).await,
-                None => return Err(Error::InternalError(None)),
-            };
-            let Some(delay) = retry_delay(&request, &outcome, attempt) else {
-                break outcome?;
-            };
-            tracing::debug!(attempt, ?delay, url = %request.url(), "the request is sent again");
-            sleep(delay).await;
-            attempt += 1;
-        };
+        let (reach, mut request) = self.prepare(request).await?;
+        let presented = self.present(&mut request).await?;
+        let mut response = self.repeat(reach, &request, options).await?;
+        // Nothing was done, so it may be done again; once, with a secret that is newer.
+        if response.status() == StatusCode::UNAUTHORIZED
+            && let Some(version) = presented
+            && self.credentials.renew(version).await
+        {
+            self.present(&mut request).await?;
+            response = self.repeat(reach, &request, options).await?;
+        }
         let (limit, quota) = (self.response_bytes, self.quota);
         Ok(http::Response::from(response).map(|body| {
             let counted = body.map_frame(move |frame| {
@@ -179,6 +171,42 @@ impl Outbound {
                 })
                 .boxed_unsync()
         }))
+    }
+
+    /// Add the credentials to a request, if it goes to an endpoint. Returned is their version.
+    async fn present(&self, request: &mut reqwest::Request) -> Result<Option<u64>, Error> {
+        if !self.policy.is_endpoint(request.url()) {
+            return Ok(None);
+        }
+        let headers = self.credentials.headers().await;
+        let (headers, version) =
+            headers.map_err(|why| self.refuse(contract::Error::Unavailable(why)))?;
+        for (name, value) in &headers {
+            request.headers_mut().insert(name, value.clone());
+        }
+        Ok(Some(version))
+    }
+
+    /// Send a request, again where that is safe.
+    async fn repeat(
+        &self,
+        reach: Reach,
+        request: &reqwest::Request,
+        options: RequestOptions,
+    ) -> Result<reqwest::Response, Error> {
+        let mut attempt = 1;
+        loop {
+            let outcome = match request.try_clone() {
+                Some(copy) => self.attempt(reach, copy, options).await,
+                None => return Err(Error::InternalError(None)),
+            };
+            let Some(delay) = retry_delay(request, &outcome, attempt) else {
+                return outcome;
+            };
+            tracing::debug!(attempt, ?delay, url = %request.url(), "the request is sent again");
+            sleep(delay).await;
+            attempt += 1;
+        }
     }
 
     async fn attempt(

@@ -3,12 +3,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::HeaderMap;
-
 use super::engine::Engine;
 use super::outbound::{Clients, Outbound};
 use super::policy::Policy;
 use super::quota::Quota;
+use super::secrets::Credentials;
 use crate::config::LimitsConfig;
 
 /// A number of bytes as this machine addresses them.
@@ -43,7 +42,7 @@ impl Runtime {
     pub(super) fn outbound(
         &self,
         policy: Arc<Policy>,
-        credentials: HeaderMap,
+        credentials: Credentials,
         quota: Arc<Quota>,
     ) -> Outbound {
         Outbound {

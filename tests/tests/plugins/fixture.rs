@@ -37,6 +37,7 @@ pub(crate) fn spec(config: Value) -> ConnectionSpec {
         provider: "echo".to_owned(),
         provider_config,
         secrets: [].into(),
+        secrets_refresh: Duration::from_secs(300),
         allow_hosts: Vec::new(),
     }
 }

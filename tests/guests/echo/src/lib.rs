@@ -1,12 +1,14 @@
 //! A provider without a backend: it serves the spans of its configuration, so the host
 //! can be tested without a server. Some names of projects make it misbehave, see
-//! [`misbehaviour`], or ask a server for something, see [`requests`].
+//! [`misbehaviour`], ask a server for something, see [`requests`],
+//! or look at its memory, see [`memory`].
 //!
 //! Built twice, with two values of `ECHO_VERSION`, it is also the provider that tests
 //! swap: each span says which version served it.
 
 mod bindings;
 mod config;
+mod memory;
 mod misbehaviour;
 mod requests;
 mod spans;
