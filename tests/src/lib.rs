@@ -16,6 +16,7 @@ mod names;
 mod node;
 mod phoenix;
 mod ports;
+mod postgres;
 mod program;
 mod python;
 mod scripted;
@@ -24,13 +25,15 @@ pub use eventually::eventually;
 pub use folder::PluginFolder;
 pub use gateway::{Gateway, Stopped};
 pub use guests::{
-    core_module, echo, echo_next, mlflow_provider, other_contract, phoenix_provider, sink,
+    core_module, echo, echo_next, local_provider, mlflow_provider, other_contract,
+    phoenix_provider, sink,
 };
 pub use mlflow::Mlflow;
 pub use names::{span_id, trace_id, unique};
 pub use node::node;
 pub use phoenix::Phoenix;
-pub use program::{Ran, begin_shell, roost, shell};
+pub use postgres::Postgres;
+pub use program::{Ran, begin_shell, program, roost, shell};
 pub use python::{pandas, python};
 pub use scripted::Scripted;
 

@@ -14,6 +14,7 @@ mod formats;
 mod javascript;
 mod killed;
 mod limits;
+mod local;
 mod redaction;
 mod sdk;
 mod stopping;
