@@ -125,12 +125,6 @@ impl Gateway {
         &self.admin
     }
 
-    /// Where its files are.
-    #[must_use]
-    pub fn folder(&self) -> &Path {
-        self.folder.path()
-    }
-
     /// What it logged so far.
     #[must_use]
     pub fn log(&self) -> String {
