@@ -96,7 +96,7 @@ fn usage(process: u32) -> Result<Usage> {
     let status = std::fs::read_to_string(format!("/proc/{process}/status"))?;
     let field = |name: &str| {
         let line = status.lines().find_map(|line| line.strip_prefix(name))?;
-        line.split_whitespace().nth(0)?.parse::<f64>().ok()
+        line.split_whitespace().next()?.parse::<f64>().ok()
     };
     let stat = std::fs::read_to_string(format!("/proc/{process}/stat"))?;
     // The name may have spaces; what follows its bracket begins with field 3.
