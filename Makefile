@@ -9,9 +9,9 @@ SHELL := /bin/bash
 guests := --package roost-local --package roost-phoenix --package roost-mlflow --package roost-echo \
 	--package roost-sink
 
-.PHONY: setup demo test bench plugins guests lint docs wit help host-tools wasm-target venv
+.PHONY: setup demo test bench plugins guests lint docs wit help host-tools wasm-target venv postgres
 
-setup: host-tools venv plugins guests ## Get what is missing: wasm target, Python environment, providers
+setup: host-tools venv postgres plugins guests ## Get what is missing: wasm target, Python environment, providers
 
 # Beside a test, cargo builds the demo with what `make test` needs; alone, with a little
 # less, and much would be built twice.
@@ -60,3 +60,6 @@ wasm-target: host-tools
 
 venv: host-tools
 	@scripts/venv.sh
+
+postgres: host-tools
+	@scripts/postgres.sh
