@@ -9,15 +9,18 @@ SHELL := /bin/bash
 guests := --package roost-local --package roost-phoenix --package roost-mlflow --package roost-echo \
 	--package roost-sink
 
-.PHONY: setup demo test bench bench-export plugins guests lint docs wit help host-tools wasm-target venv node
+.PHONY: setup demo local test bench bench-export plugins guests lint docs wit help host-tools wasm-target venv postgres node
 
-setup: host-tools venv node plugins guests ## Get what is missing: wasm target, Python and JavaScript packages, providers
+setup: host-tools venv node postgres plugins guests ## Get what is missing: wasm target, packages of Python and JavaScript, PostgreSQL, providers
 
 # Beside a test, cargo builds the demo with what `make test` needs; alone, with a little
 # less, and much would be built twice.
-demo: setup ## Show it: a real Phoenix, three tenants, a provider swapped while it reads
+#
+# Without a server it needs one provider; on a real Phoenix (BACKEND=phoenix), all of the set-up.
+BACKEND ?= local
+demo: $(if $(filter phoenix,$(BACKEND)),setup,local) ## Show it: three tenants, a provider swapped while it reads; BACKEND=phoenix on a real one
 	cargo build --bin roost-demo --test config
-	@$${CARGO_TARGET_DIR:-target}/debug/roost-demo $(ARGS)
+	@$${CARGO_TARGET_DIR:-target}/debug/roost-demo --backend $(BACKEND) $(ARGS)
 
 test: setup lint docs ## Prove it: formatting, lints, documentation, contract, all tests
 	cargo test --workspace
@@ -29,8 +32,10 @@ bench-export: venv ## Measure spans on their way out, beside OpenTelemetry's SDK
 	@scripts/rotel.sh
 	cargo bench --package roost-bench-export
 
-plugins: wasm-target ## Build the providers into plugins/
+local: wasm-target
 	scripts/guest.sh roost-local plugins/local.wasm
+
+plugins: local ## Build the providers into plugins/
 	scripts/guest.sh roost-phoenix plugins/phoenix.wasm
 	scripts/guest.sh roost-mlflow plugins/mlflow.wasm
 
@@ -67,3 +72,6 @@ venv: host-tools
 
 node: host-tools
 	@scripts/node.sh
+
+postgres: host-tools
+	@scripts/postgres.sh
