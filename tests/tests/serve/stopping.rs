@@ -83,6 +83,8 @@ async fn a_durable_acknowledgement_is_only_given_for_what_the_backend_has() -> R
     let answer = send(&gateway, &[], &shop(spans(2))).await?;
     assert_eq!(answer.status(), 503);
     assert!(answer.headers().contains_key("retry-after"));
+    // It would go on trying.
+    gateway.kill().await?;
 
     backend.become_(Mood::Status(403));
     let gateway = backend.gateway("serve.acknowledge = \"durable\"").await?;
