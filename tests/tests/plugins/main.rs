@@ -10,3 +10,4 @@ mod limits;
 mod loading;
 mod network;
 mod secrets;
+mod trust;
