@@ -6,7 +6,8 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 
 # Guests are linted for the target they are built for as well.
-guests := --package roost-phoenix --package roost-mlflow --package roost-echo --package roost-sink
+guests := --package roost-local --package roost-phoenix --package roost-mlflow --package roost-echo \
+	--package roost-sink
 
 .PHONY: setup demo test bench plugins guests lint docs wit help host-tools wasm-target venv
 
@@ -25,6 +26,7 @@ bench: setup ## Measure it, beside the same done natively
 	cargo bench --package roost-benches
 
 plugins: wasm-target ## Build the providers into plugins/
+	scripts/guest.sh roost-local plugins/local.wasm
 	scripts/guest.sh roost-phoenix plugins/phoenix.wasm
 	scripts/guest.sh roost-mlflow plugins/mlflow.wasm
 
@@ -40,6 +42,7 @@ lint: wasm-target ## Check formatting, and clippy for the host and for the guest
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets -- -D warnings
 	scripts/lint-guests.sh $(guests)
+	scripts/deny.sh
 
 docs: host-tools ## Build the documentation; a broken link is an error
 	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps

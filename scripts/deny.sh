@@ -11,7 +11,7 @@ tools=${CARGO_TARGET_DIR:-target}/tools
 PATH=$PATH:$tools/bin
 
 if ! command -v cargo-deny >/dev/null; then
-    step "cargo-deny $version"
+    say "cargo-deny $version"
     cargo install --quiet --locked --debug --root "$tools" --target-dir "$tools/build" \
         "cargo-deny@$version"
     rm -rf "$tools/build"
@@ -20,10 +20,10 @@ fi
 # Duplicates are shown by `cargo deny check bans`; here they are counted.
 duplicates=$(cargo deny --workspace check bans 2>&1 | grep -c '^warning\[duplicate\]' || true)
 cargo deny --workspace --log-level error check licenses bans sources
-step "$duplicates libraries are built in more than one version"
+say "$duplicates libraries are built in more than one version"
 
 if timeout 60 cargo deny fetch db >/dev/null 2>&1; then
     cargo deny --workspace --log-level error check --disable-fetch advisories
 else
-    step "advisories were not looked at: their database cannot be fetched from here"
+    say "advisories were not looked at: their database cannot be fetched from here"
 fi
