@@ -51,6 +51,7 @@ lint: wasm-target ## Check formatting, and clippy for the host and for the guest
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets -- -D warnings
 	scripts/lint-guests.sh $(guests)
+	scripts/deny.sh
 
 docs: host-tools ## Build the documentation; a broken link is an error
 	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps

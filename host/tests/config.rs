@@ -142,6 +142,8 @@ fn without_a_file_every_key_has_its_default() {
         },
         "plugins": {
             "folder": "plugins",
+            "trusted_keys": [],
+            "require_signatures": false,
             "drain_timeout_seconds": 30,
             "poll_interval_seconds": 2
         },

@@ -113,6 +113,8 @@ pub(super) enum ProvidersCommand {
     List(providers::ListArgs),
     /// Show what a provider says of itself, and how it is configured
     Inspect(inspect::InspectArgs),
+    /// Accept the files that are there, and no others
+    Lock(providers::LockArgs),
 }
 
 /// How a command that shows data shows it.
@@ -187,6 +189,7 @@ mod tests {
             ("experiments finish e --status running", false),
             ("serve --json", true),
             ("serve --tenant acme", false),
+            ("providers lock phoenix --check", true),
             ("completions zsh", true),
             ("completions cmd.exe", false),
         ];

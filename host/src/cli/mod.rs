@@ -114,6 +114,7 @@ async fn command(context: &Context, command: Command) -> anyhow::Result<Exit> {
         Command::Providers { command } => match command {
             ProvidersCommand::List(args) => providers::run(context, &args).await,
             ProvidersCommand::Inspect(args) => inspect::run(context, &args).await,
+            ProvidersCommand::Lock(args) => providers::lock(context, args).await,
         },
         Command::Projects(args) => projects::run(context, &args).await,
         Command::Spans(args) => spans::run(context, &args).await,

@@ -1,4 +1,8 @@
-//! `roost providers list`.
+//! `roost providers list`, and the other commands about files.
+
+mod lock;
+
+pub(super) use lock::{LockArgs, run as lock};
 
 use std::fmt::Write as _;
 

@@ -18,6 +18,16 @@ pub struct PluginsConfig {
     /// in the user's cache folder.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cache_folder: Option<PathBuf>,
+    /// The file that says which contents of providers were accepted; one in a file is
+    /// relative to that file. Where it is there, nothing else is compiled. None, the
+    /// default: the folder's name with `.lock` behind it, such as `plugins.lock`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub lock_file: Option<PathBuf>,
+    /// Public keys of minisign. A file with a signature beside it has to be signed with one
+    /// of them. Default none: signatures are not looked at.
+    pub trusted_keys: Vec<String>,
+    /// Whether a file without a signature is refused. Default false.
+    pub require_signatures: bool,
     /// How long the calls of a replaced provider may go on before they are ended. Seconds,
     /// 0 to 3,600; default 30.
     pub drain_timeout_seconds: u64,
@@ -31,6 +41,9 @@ impl Default for PluginsConfig {
         Self {
             folder: PathBuf::from("plugins"),
             cache_folder: None,
+            lock_file: None,
+            trusted_keys: Vec::new(),
+            require_signatures: false,
             drain_timeout_seconds: 30,
             poll_interval_seconds: 2,
         }
@@ -38,6 +51,22 @@ impl Default for PluginsConfig {
 }
 
 impl PluginsConfig {
+    /// Where the lock file is, or would be.
+    #[must_use]
+    pub fn lock_file(&self) -> PathBuf {
+        if let Some(lock) = &self.lock_file {
+            return lock.clone();
+        }
+        match self.folder.file_name() {
+            Some(name) => {
+                let mut name = name.to_owned();
+                name.push(".lock");
+                self.folder.with_file_name(name)
+            }
+            None => self.folder.join("plugins.lock"),
+        }
+    }
+
     /// `drain_timeout_seconds` as a duration.
     #[must_use]
     pub const fn drain_timeout(&self) -> Duration {

@@ -4,6 +4,7 @@ use std::fmt::{Debug, Display};
 use std::ops::RangeInclusive;
 
 use http::HeaderName;
+use minisign_verify::PublicKey;
 
 use super::origin::{Origin, key_path};
 use super::secret::MASK;
@@ -185,6 +186,19 @@ impl Findings<'_> {
         self.text("plugins.folder", &plugins.folder.to_string_lossy());
         if let Some(folder) = &plugins.cache_folder {
             self.text("plugins.cache_folder", &folder.to_string_lossy());
+        }
+        if let Some(file) = &plugins.lock_file {
+            self.text("plugins.lock_file", &file.to_string_lossy());
+        }
+        for key in &plugins.trusted_keys {
+            if let Err(error) = PublicKey::from_base64(key) {
+                let advice = format!("is no public key of minisign: {error}");
+                self.refuse("plugins.trusted_keys", key, advice);
+            }
+        }
+        if plugins.require_signatures && plugins.trusted_keys.is_empty() {
+            let advice = "needs a key: add `trusted_keys` to `[plugins]`";
+            self.refuse("plugins.require_signatures", true, advice);
         }
         self.range(
             "plugins.drain_timeout_seconds",

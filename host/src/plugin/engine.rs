@@ -9,6 +9,7 @@ use wasmtime::component::Linker;
 use wasmtime::{Cache, CacheConfig, Config, InstanceAllocationStrategy, PoolingAllocationConfig};
 
 use super::state::State;
+use super::trust::check_cache;
 
 /// How often a running guest is interrupted to let others run and to look at its
 /// deadline.
@@ -64,12 +65,17 @@ fn config(options: &EngineOptions) -> wasmtime::Result<Config> {
     config.epoch_interruption(true);
     let mut cache = CacheConfig::new();
     if let Some(folder) = &options.cache_folder {
+        check_cache(folder).map_err(wasmtime::Error::msg)?;
         cache.with_directory(folder);
     }
-    match Cache::new(cache) {
+    let cache = Cache::new(cache).and_then(|cache| {
+        check_cache(cache.directory()).map_err(wasmtime::Error::msg)?;
+        Ok(cache)
+    });
+    match cache {
         Ok(cache) => config.cache(Some(cache)),
         Err(reason) if options.cache_folder.is_none() => {
-            tracing::info!(%reason, "there is no cache folder: providers are compiled at each start");
+            tracing::warn!(%reason, "there is no cache folder: providers are compiled at each start");
             &mut config
         }
         Err(reason) => return Err(reason),

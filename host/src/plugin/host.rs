@@ -26,6 +26,7 @@ use super::secrets::Credentials;
 use super::slot::Slot;
 use super::spec::ConnectionSpec;
 use super::status::ProviderStatus;
+use super::trust::Trust;
 use super::watcher::Watcher;
 use crate::config::{LimitsConfig, PluginsConfig};
 
@@ -47,6 +48,9 @@ pub enum HostError {
     /// WebAssembly cannot be run here.
     #[error("the WebAssembly engine cannot start: {0}")]
     Engine(String),
+    /// A key that is to be trusted is none.
+    #[error("trusted_keys under [plugins]: {0}")]
+    TrustedKey(String),
     /// The HTTP client cannot be built.
     #[error("the HTTP client cannot start: {0}")]
     Client(#[from] reqwest::Error),
@@ -64,6 +68,7 @@ struct Inner {
     drain_timeout: Duration,
     folder_path: PathBuf,
     folder: Arc<tokio::sync::Mutex<Folder>>,
+    trust: Arc<Trust>,
     /// The providers that are there because they come with Roost.
     shipped: Mutex<BTreeSet<String>>,
     slots: Mutex<BTreeMap<String, Arc<Slot>>>,
@@ -110,6 +115,7 @@ impl Host {
                 runtime: Arc::new(Runtime::new(engine, Clients::new(&lookup)?, limits.clone())),
                 drain_timeout: Duration::from_secs(plugins.drain_timeout_seconds),
                 folder_path: plugins.folder.clone(),
+                trust: Arc::new(Trust::new(plugins).map_err(HostError::TrustedKey)?),
                 folder: Arc::new(tokio::sync::Mutex::new(folder)),
                 shipped: Mutex::default(),
                 slots: Mutex::default(),
@@ -206,7 +212,11 @@ impl Inner {
     async fn reload(self: &Arc<Self>) -> Result<(), HostError> {
         // Held to the end, so that an older content never overtakes a newer one.
         let mut folder = Arc::clone(&self.folder).lock_owned().await;
+        let trust = Arc::clone(&self.trust);
         let look = tokio::task::spawn_blocking(move || {
+            for name in trust.reconsider() {
+                folder.forget(&name);
+            }
             let changes = folder.look();
             (folder, changes)
         });
@@ -238,19 +248,10 @@ impl Inner {
         let slot = self.slot(&name);
         let began = Instant::now();
         let loaded = match bytes {
-            Ok(bytes) => {
-                let nowhere = Arc::new(Policy::default());
-                let quota = Arc::new(Quota::new(&self.runtime.limits));
-                ProviderComponent::load(
-                    &self.runtime.engine,
-                    &slot.name,
-                    bytes,
-                    self.runtime.outbound(nowhere, Credentials::none(), quota),
-                    self.runtime.memory_bytes(),
-                    self.runtime.call_timeout(),
-                )
-                .await
-            }
+            Ok(bytes) => match self.trusted(&name, bytes).await {
+                Ok(bytes) => self.prepare(&slot.name, bytes).await,
+                Err(refusal) => Err(refusal),
+            },
             Err(error) => Err(Refusal::Unreadable(error.to_string())),
         };
         match loaded {
@@ -264,6 +265,38 @@ impl Inner {
                 slot.refuse(refusal);
             }
         }
+    }
+
+    /// The content of a file, if it may be compiled. What comes with Roost is trusted as the
+    /// program is.
+    async fn trusted(&self, name: &str, bytes: Vec<u8>) -> Result<Vec<u8>, Refusal> {
+        let shipped = self
+            .shipped
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .contains(name);
+        if shipped {
+            return Ok(bytes);
+        }
+        let (trust, name) = (Arc::clone(&self.trust), name.to_owned());
+        let check = move || trust.check(&name, &bytes).map(|()| bytes);
+        tokio::task::spawn_blocking(check)
+            .await
+            .unwrap_or_else(|error| Err(Refusal::Unreadable(error.to_string())))
+    }
+
+    async fn prepare(&self, name: &Arc<str>, bytes: Vec<u8>) -> Result<ProviderComponent, Refusal> {
+        let nowhere = Arc::new(Policy::default());
+        let quota = Arc::new(Quota::new(&self.runtime.limits));
+        ProviderComponent::load(
+            &self.runtime.engine,
+            name,
+            bytes,
+            self.runtime.outbound(nowhere, Credentials::none(), quota),
+            self.runtime.memory_bytes(),
+            self.runtime.call_timeout(),
+        )
+        .await
     }
 
     fn retire(&self, generation: Option<Arc<Generation>>) {

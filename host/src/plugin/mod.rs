@@ -32,6 +32,7 @@ mod slot;
 mod spec;
 mod state;
 mod status;
+mod trust;
 mod watcher;
 
 pub use host::{Host, HostError};
@@ -39,6 +40,7 @@ pub use refusal::Refusal;
 pub use resolver::{Lookup, SystemLookup};
 pub use spec::{ConnectionSpec, DatabaseSpec};
 pub use status::{GenerationStatus, ProviderStatus};
+pub use trust::{LockError, LockFile};
 
 pub(crate) use connection::Connection;
 pub(crate) use guests::Guests;

@@ -22,6 +22,31 @@ pub enum Refusal {
          `wasm-tools component new`"
     )]
     CoreModule,
+    /// The lock file does not have its content.
+    #[error(
+        "it is sha256:{found}, and {lock} {}. If that is what you want, accept it with \
+         `roost providers lock {name}`",
+        accepted.as_ref().map_or_else(
+            || "does not have it".to_owned(),
+            |accepted| format!("has sha256:{accepted}"),
+        )
+    )]
+    NotLocked {
+        /// The provider.
+        name: String,
+        /// The lock file.
+        lock: String,
+        /// The SHA-256 of the file that is there.
+        found: String,
+        /// That of the content that was accepted, if one was.
+        accepted: Option<String>,
+    },
+    /// The lock file cannot be used; holds why.
+    #[error("whether it may run cannot be told: {0}")]
+    Lock(String),
+    /// It is not signed as it has to be; holds why.
+    #[error("its signature is not accepted: {0}")]
+    Signature(String),
     /// It cannot be compiled; holds what the compiler said.
     #[error("the component is damaged or was not written to its end: {0}")]
     Damaged(String),

@@ -11,3 +11,4 @@ mod limits;
 mod loading;
 mod network;
 mod secrets;
+mod trust;
