@@ -6,7 +6,7 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 
 # Guests are linted for the target they are built for as well.
-guests := --package roost-phoenix --package roost-echo
+guests := --package roost-phoenix --package roost-echo --package roost-misdeeds
 
 .PHONY: setup demo test bench plugins guests lint docs wit help host-tools wasm-target venv
 
@@ -31,6 +31,7 @@ plugins: wasm-target ## Build the providers into plugins/
 # each other anew every time.
 guests: wasm-target
 	scripts/guest.sh roost-echo tests/guests/echo.wasm
+	scripts/guest.sh roost-misdeeds tests/guests/misdeeds.wasm
 	ECHO_VERSION=2.0.0 CARGO_TARGET_DIR=$${CARGO_TARGET_DIR:-target}/echo-next \
 		scripts/guest.sh roost-echo tests/guests/echo-next.wasm
 

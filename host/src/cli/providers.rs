@@ -147,6 +147,7 @@ mod tests {
                 name: "old".to_owned(),
                 generation: None,
                 refusal: Some(Refusal::OtherContract("0.2.0".to_owned())),
+                quarantines: Vec::new(),
             },
             ProviderStatus {
                 name: "phoenix".to_owned(),
@@ -160,6 +161,7 @@ mod tests {
                     info: info(),
                 }),
                 refusal: None,
+                quarantines: Vec::new(),
             },
         ];
         let advice = Refusal::OtherContract("0.2.0".to_owned());

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::{SamplingConfig, SecretSource};
+use super::{ConnectionLimits, SamplingConfig, SecretSource};
 
 /// The name of the connection that is always there.
 pub const DEFAULT_CONNECTION: &str = "default";
@@ -29,6 +29,8 @@ pub struct ConnectionConfig {
     pub allow_hosts: Vec<String>,
     /// Whether the backend's answers are kept as `[cache]` says. Default true.
     pub cache: bool,
+    /// What the provider may use here, where that differs from `[limits]`.
+    pub limits: ConnectionLimits,
 }
 
 impl Default for ConnectionConfig {
@@ -39,6 +41,7 @@ impl Default for ConnectionConfig {
             secrets: BTreeMap::new(),
             allow_hosts: Vec::new(),
             cache: true,
+            limits: ConnectionLimits::default(),
         }
     }
 }

@@ -223,5 +223,6 @@ fn spec(key: &Key, config: &ConnectionConfig) -> Result<ConnectionSpec, Connecti
         provider_config,
         secrets,
         allow_hosts: config.allow_hosts.clone(),
+        limits: config.limits.clone(),
     })
 }

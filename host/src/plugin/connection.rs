@@ -8,8 +8,9 @@ use http::HeaderMap;
 use url::Url;
 
 use super::generation::Generation;
+use super::limits::{Class, Limits};
 use super::policy::same_origin;
-use super::pool::{Lease, Pool};
+use super::pool::{Call, Lease, Pool};
 use super::runtime::Runtime;
 use super::slot::Slot;
 use super::spec::ConnectionSpec;
@@ -25,7 +26,8 @@ struct ConnectionInner {
     key: u64,
     runtime: Arc<Runtime>,
     slot: Arc<Slot>,
-    spec: ConnectionSpec,
+    spec: Arc<ConnectionSpec>,
+    limits: Arc<Limits>,
 }
 
 impl Connection {
@@ -36,12 +38,16 @@ impl Connection {
         slot: Arc<Slot>,
         spec: ConnectionSpec,
     ) -> Self {
+        let limits = Limits::of_connection(&spec.name, &spec.limits, &runtime.limits);
+        let spec = Arc::new(spec);
+        slot.join(key, &spec);
         Self {
             inner: Arc::new(ConnectionInner {
                 key,
                 runtime,
                 slot,
                 spec,
+                limits: Arc::new(limits),
             }),
         }
     }
@@ -85,27 +91,44 @@ impl Connection {
 
     fn pool(&self, generation: &Generation) -> Result<Arc<Pool>, Error> {
         let ConnectionInner {
-            key, runtime, spec, ..
+            key,
+            runtime,
+            spec,
+            limits,
+            ..
         } = &*self.inner;
         generation
-            .pool(runtime, *key, spec)
+            .pool(runtime, *key, spec, limits)
             .map_err(Error::InvalidArgument)
     }
 
-    /// An instance for one call, which has the deadline of the host's limits.
-    pub(crate) async fn lease(&self, operation: &'static str) -> Result<Lease, Error> {
+    /// An instance for one call, which has the deadline of its class.
+    pub(crate) async fn lease(
+        &self,
+        operation: &'static str,
+        class: Class,
+    ) -> Result<Lease, Error> {
         let runtime = &self.inner.runtime;
-        let deadline = Instant::now() + runtime.call_timeout();
-        let generation = self.generation()?;
-        let pool = self.pool(&generation)?;
-        Lease::take(runtime, generation, pool, operation, deadline).await
+        let began = Instant::now();
+        let call = Call {
+            operation,
+            class,
+            began,
+            deadline: began + self.inner.limits.timeout(class),
+        };
+        // Each turn but the last waited for a generation that was replaced meanwhile.
+        loop {
+            let generation = self.generation()?;
+            let pool = self.pool(&generation)?;
+            if let Some(lease) = Lease::take(runtime, generation, pool, call).await? {
+                return Ok(lease);
+            }
+        }
     }
 }
 
 impl Drop for ConnectionInner {
     fn drop(&mut self) {
-        if let Some(generation) = self.slot.current() {
-            generation.forget(self.key);
-        }
+        self.slot.leave(self.key);
     }
 }

@@ -8,13 +8,16 @@
 
 mod component;
 mod connection;
+mod ending;
 mod engine;
 mod folder;
 mod generation;
 mod guests;
 mod host;
 mod instance;
+mod limits;
 mod logs;
+mod meter;
 mod outbound;
 mod policy;
 mod pool;
@@ -25,13 +28,19 @@ mod slot;
 mod spec;
 mod state;
 mod status;
+mod supervisor;
 mod watcher;
 
-pub use host::{Host, HostError};
+pub use host::{Host, HostError, SwapError};
+pub use meter::{Counted, DURATION_BUCKETS, Durations};
 pub use refusal::Refusal;
 pub use spec::ConnectionSpec;
-pub use status::{GenerationStatus, ProviderStatus};
+pub use status::{
+    GenerationActivity, GenerationStatus, ProviderActivity, ProviderStatus, Quarantine,
+};
 
 pub(crate) use connection::Connection;
 pub(crate) use guests::Guests;
+pub(crate) use limits::Class;
+pub(crate) use meter::error_name;
 pub(crate) use state::State;

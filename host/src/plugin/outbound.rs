@@ -5,17 +5,24 @@
 //! a request. On its way a request passes the connection's policy, is given the
 //! credentials that the guest never sees, and is repeated where that is safe.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 use http_body_util::{BodyExt, Limited};
 use rand::RngExt;
 use tokio::time::{sleep, timeout};
+use tracing::Instrument;
 use url::Url;
 use wasmtime_wasi_http::{Error, RequestOptions, WasiBody, WasiHttpHooks};
 
+use super::generation::Record;
+use super::limits::Limits;
+use super::meter::{Stopwatch, Timed};
 use super::policy::{Origin, Policy};
+use super::runtime::size;
+use crate::contract;
 
 /// How long a connection may take to open.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
@@ -46,33 +53,73 @@ pub(crate) struct Outbound {
     pub(crate) policy: Arc<Policy>,
     /// Added to requests towards the backend's endpoints. Marked sensitive.
     pub(crate) credentials: HeaderMap,
-    pub(crate) request_bytes: usize,
-    pub(crate) response_bytes: usize,
-    /// What was refused during the call that runs now, for its error.
-    pub(crate) refusal: Arc<Mutex<Option<String>>>,
+    pub(super) limits: Arc<Limits>,
+    /// Where requests are counted, if they are.
+    pub(super) record: Option<Arc<Record>>,
+    /// What the call that runs now was refused, for its error.
+    pub(super) verdict: Arc<Mutex<Option<contract::Error>>>,
+    /// Requests that have no answer yet, or not all of it.
+    pub(super) waiting: Arc<AtomicUsize>,
+}
+
+/// A request that is not answered to its end.
+struct Waiting(Arc<AtomicUsize>);
+
+impl Drop for Waiting {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
 }
 
 impl Outbound {
-    /// The same for another instance, which has refusals of its own.
+    /// The same for another instance, which has refusals and requests of its own.
     pub(crate) fn for_instance(&self) -> Self {
         Self {
-            refusal: Arc::default(),
+            verdict: Arc::default(),
+            waiting: Arc::default(),
             ..self.clone()
         }
     }
 
-    /// The last refusal since this was asked before.
-    pub(crate) fn take_refusal(&self) -> Option<String> {
-        self.refusal
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .take()
+    /// What was refused last since this was asked before.
+    pub(super) fn take_verdict(&self) -> Option<contract::Error> {
+        self.verdict().take()
+    }
+
+    /// Whether a backend has to answer.
+    pub(super) fn is_waiting(&self) -> bool {
+        self.waiting.load(Ordering::Relaxed) > 0
+    }
+
+    fn wait(&self) -> Waiting {
+        self.waiting.fetch_add(1, Ordering::Relaxed);
+        Waiting(Arc::clone(&self.waiting))
+    }
+
+    fn verdict(&self) -> std::sync::MutexGuard<'_, Option<contract::Error>> {
+        self.verdict.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn watch(&self) -> Option<Stopwatch> {
+        let record = self.record.as_ref()?;
+        Some(Stopwatch::start(record, Timed::Request, Instant::now()))
     }
 
     fn refuse(&self, why: String) -> Error {
         tracing::warn!("{why}");
-        *self.refusal.lock().unwrap_or_else(PoisonError::into_inner) = Some(why);
+        if let Some(watch) = self.watch() {
+            watch.stop(Some("denied"));
+        }
+        *self.verdict() = Some(contract::Error::PermissionDenied(why));
         Error::HttpRequestDenied
+    }
+
+    /// Note that the body of `what` is longer than `limit`, which is that of `setting`.
+    fn too_large(&self, what: &str, limit: u64, setting: &str) {
+        *self.verdict() = Some(contract::Error::Internal(format!(
+            "the body of {what} is longer than {limit} bytes; {}",
+            self.limits.raise(setting)
+        )));
     }
 
     /// Check a request, add the credentials and read its body, which is kept to be sent
@@ -81,10 +128,14 @@ impl Outbound {
         let (head, body) = request.into_parts();
         let url = Url::parse(&head.uri.to_string()).map_err(|_| Error::HttpRequestUriInvalid)?;
         self.policy.check(&url).map_err(|why| self.refuse(why))?;
-        let body = Limited::new(body, self.request_bytes)
+        let limit = self.limits.request_bytes;
+        let body = Limited::new(body, size(limit))
             .collect()
             .await
-            .map_err(|_| Error::HttpRequestBodySize(u64::try_from(self.request_bytes).ok()))?
+            .map_err(|_| {
+                self.too_large("a request", limit, "request_bytes");
+                Error::HttpRequestBodySize(Some(limit))
+            })?
             .to_bytes();
         let mut prepared = reqwest::Request::new(head.method, url);
         *prepared.headers_mut() = head.headers;
@@ -112,6 +163,7 @@ impl Outbound {
         options: RequestOptions,
     ) -> Result<http::Response<WasiBody>, Error> {
         let request = self.prepare(request).await?;
+        let waiting = self.wait();
         let mut attempt = 1;
         let response = loop {
             let outcome = match request.try_clone() {
@@ -125,12 +177,15 @@ impl Outbound {
             sleep(delay).await;
             attempt += 1;
         };
-        let limit = self.response_bytes;
+        let limit = self.limits.response_bytes;
         Ok(http::Response::from(response).map(|body| {
-            Limited::new(body, limit)
+            Limited::new(body, size(limit))
                 .map_err(move |reason| {
+                    // It waits as long as there is a body to read.
+                    let _ = &waiting;
                     if reason.is::<http_body_util::LengthLimitError>() {
-                        Error::HttpResponseBodySize(u64::try_from(limit).ok())
+                        self.too_large("an answer", limit, "response_bytes");
+                        Error::HttpResponseBodySize(Some(limit))
                     } else {
                         Error::HttpResponseIncomplete
                     }
@@ -144,14 +199,60 @@ impl Outbound {
         request: reqwest::Request,
         options: RequestOptions,
     ) -> Result<reqwest::Response, Error> {
-        let answer = self.client.execute(request);
-        match options.first_byte_timeout {
+        let watch = self.watch();
+        let span = tracing::debug_span!(
+            "provider request",
+            otel.kind = "client",
+            http.request.method = %request.method(),
+            server.address = request.url().host_str(),
+            server.port = request.url().port_or_known_default(),
+            http.response.status_code = tracing::field::Empty,
+            error.type = tracing::field::Empty,
+        );
+        let answer = self.client.execute(request).instrument(span.clone());
+        let outcome = match options.first_byte_timeout {
             Some(limit) => timeout(limit, answer)
                 .await
-                .map_err(|_| Error::ConnectionReadTimeout)?,
-            None => answer.await,
+                .map_err(|_| Error::ConnectionReadTimeout),
+            None => Ok(answer.await),
         }
-        .map_err(|error| failure(&error))
+        .and_then(|answer| answer.map_err(|error| failure(&error)));
+        let error = match &outcome {
+            Ok(response) => {
+                span.record("http.response.status_code", response.status().as_u16());
+                status_error(response.status())
+            }
+            Err(error) => Some(error_name(error)),
+        };
+        if let Some(error) = error {
+            span.record("error.type", error);
+        }
+        if let Some(watch) = watch {
+            watch.stop(error);
+        }
+        outcome
+    }
+}
+
+/// What a status is counted as, unless all is well.
+fn status_error(status: StatusCode) -> Option<&'static str> {
+    match status.as_u16() {
+        429 => Some("http-429"),
+        400..500 => Some("http-4xx"),
+        500.. => Some("http-5xx"),
+        _ => None,
+    }
+}
+
+/// What a failure is counted as.
+fn error_name(error: &Error) -> &'static str {
+    match error {
+        Error::DnsError { .. } => "dns",
+        Error::ConnectionRefused => "refused",
+        Error::ConnectionTimeout | Error::ConnectionReadTimeout => "timeout",
+        Error::ConnectionTerminated => "terminated",
+        Error::TlsCertificateError => "certificate",
+        _ => "other",
     }
 }
 

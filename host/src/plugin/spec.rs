@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 
 use super::component::ProviderComponent;
 use super::policy::{Origin, Policy};
-use crate::config::{ExposeSecret, Secret};
+use crate::config::{ConnectionLimits, ExposeSecret, Secret};
 
 /// A connection as the operator wrote it, with its secrets at hand. What it comes to
 /// depends on the provider's schema, so it is resolved anew for each generation.
@@ -25,6 +25,8 @@ pub struct ConnectionSpec {
     /// Origins that may be reached besides the configured endpoints, such as
     /// `https://cdn.example.com:443`.
     pub allow_hosts: Vec<String>,
+    /// What is different here from the limits of the host.
+    pub limits: ConnectionLimits,
 }
 
 /// A connection, resolved for one generation of its provider.

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use anyhow::{Context, Result};
-use roost::config::{LimitsConfig, PluginsConfig};
+use roost::config::{ConnectionLimits, LimitsConfig, PluginsConfig};
 use roost::contract::{AttributeValue, Error, Span, TimeWindow};
 use roost::plugin::{ConnectionSpec, Host, ProviderStatus, Refusal};
 use roost::provider::{Provider, SpanQuery};
@@ -38,6 +38,7 @@ pub(crate) fn spec(config: Value) -> ConnectionSpec {
         provider_config,
         secrets: [].into(),
         allow_hosts: Vec::new(),
+        limits: ConnectionLimits::default(),
     }
 }
 
