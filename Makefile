@@ -6,7 +6,7 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 
 # Guests are linted for the target they are built for as well.
-guests := --package roost-phoenix --package roost-echo --package roost-misdeeds
+guests := --package roost-phoenix --package roost-echo --package roost-misdeeds --package roost-sink
 
 .PHONY: setup demo test bench plugins guests lint docs wit help host-tools wasm-target venv
 
@@ -34,6 +34,7 @@ guests: wasm-target
 	scripts/guest.sh roost-misdeeds tests/guests/misdeeds.wasm
 	ECHO_VERSION=2.0.0 CARGO_TARGET_DIR=$${CARGO_TARGET_DIR:-target}/echo-next \
 		scripts/guest.sh roost-echo tests/guests/echo-next.wasm
+	scripts/guest.sh roost-sink tests/guests/sink.wasm
 
 lint: wasm-target ## Check formatting, and clippy for the host and for the guests
 	cargo fmt --all --check

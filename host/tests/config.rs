@@ -163,7 +163,9 @@ fn without_a_file_every_key_has_its_default() {
             "result_bytes": 134_217_728,
             "response_bytes": 67_108_864,
             "request_bytes": 16_777_216,
-            "log_records_per_second": 100
+            "log_records_per_second": 100,
+            "requests_per_minute": 120_000,
+            "bytes_per_minute": 8_589_934_592_u64
         },
         "cache": {
             "enabled": true,

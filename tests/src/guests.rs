@@ -32,6 +32,24 @@ pub fn echo_next() -> Result<PathBuf> {
     built("tests/guests/echo-next.wasm", "guests")
 }
 
+/// A provider that takes spans itself and keeps them in its instance; a span's name can make it
+/// fail (`tests/guests/sink`).
+///
+/// # Errors
+/// When it is not built.
+pub fn sink() -> Result<PathBuf> {
+    built("tests/guests/sink.wasm", "guests")
+}
+
+/// A provider that does what no provider should: what, its configuration says
+/// (`tests/guests/misdeeds`).
+///
+/// # Errors
+/// When it is not built.
+pub fn misdeeds() -> Result<PathBuf> {
+    built("tests/guests/misdeeds.wasm", "guests")
+}
+
 /// A component that is sound, and a provider, but of version 0.2.0 of the contract.
 ///
 /// # Errors

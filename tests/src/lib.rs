@@ -21,7 +21,7 @@ mod scripted;
 pub use eventually::eventually;
 pub use folder::PluginFolder;
 pub use gateway::{Gateway, Stopped};
-pub use guests::{core_module, echo, echo_next, other_contract, phoenix_provider};
+pub use guests::{core_module, echo, echo_next, misdeeds, other_contract, phoenix_provider, sink};
 pub use names::{span_id, trace_id, unique};
 pub use phoenix::Phoenix;
 pub use program::{Ran, begin_shell, roost, shell};

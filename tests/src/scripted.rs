@@ -13,6 +13,7 @@ use tokio::task::JoinHandle;
 #[derive(Debug)]
 pub struct Scripted {
     address: String,
+    port: u16,
     heads: Arc<Mutex<Vec<String>>>,
     serving: JoinHandle<()>,
 }
@@ -25,7 +26,7 @@ impl Scripted {
     /// When no port is free.
     pub async fn start(answers: &'static [&'static str]) -> Result<Self> {
         let listener = TcpListener::bind("127.0.0.1:0").await?;
-        let address = format!("http://{}", listener.local_addr()?);
+        let port = listener.local_addr()?.port();
         let heads = Arc::<Mutex<Vec<String>>>::default();
         let seen = Arc::clone(&heads);
         let serving = tokio::spawn(async move {
@@ -38,7 +39,8 @@ impl Scripted {
             }
         });
         Ok(Self {
-            address,
+            address: format!("http://127.0.0.1:{port}"),
+            port,
             heads,
             serving,
         })
@@ -48,6 +50,12 @@ impl Scripted {
     #[must_use]
     pub fn address(&self) -> &str {
         &self.address
+    }
+
+    /// Its port.
+    #[must_use]
+    pub fn port(&self) -> u16 {
+        self.port
     }
 
     /// The request lines and headers it has seen, in lower case.

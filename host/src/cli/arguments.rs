@@ -113,6 +113,18 @@ pub(super) enum ProvidersCommand {
     List(providers::ListArgs),
     /// Show what a provider says of itself, and how it is configured
     Inspect(inspect::InspectArgs),
+    /// Have a running gateway look at its plugins folder
+    #[cfg(unix)]
+    Reload(providers::ReloadArgs),
+    /// Have a running gateway go back to what served before
+    #[cfg(unix)]
+    Rollback(providers::RollbackArgs),
+    /// Have a running gateway call a provider again that failed too often
+    #[cfg(unix)]
+    Lift(providers::LiftArgs),
+    /// Show what the providers of a running gateway do
+    #[cfg(unix)]
+    Top(providers::TopArgs),
 }
 
 /// How a command that shows data shows it.

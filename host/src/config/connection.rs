@@ -24,8 +24,8 @@ pub struct ConnectionConfig {
     /// The secrets by the names the provider's schema gives them. The host adds them to
     /// requests; a guest never reads one.
     pub secrets: BTreeMap<String, SecretSource>,
-    /// Hosts the provider may reach besides its endpoints, as `scheme://host:port`; the
-    /// port may be left out where it is the scheme's own.
+    /// Hosts the provider may reach besides its endpoints, each a [`HostPattern`](super::HostPattern):
+    /// `scheme://host:port`, the host as `*.example.com` for all that are below a name.
     pub allow_hosts: Vec<String>,
     /// Whether the backend's answers are kept as `[cache]` says. Default true.
     pub cache: bool,

@@ -100,6 +100,13 @@ limits! {
     /// How many log records a provider may write in a second, of 4 KiB at the most each; the
     /// others are counted. 1 to 100,000; default 100.
     log_records_per_second = 100, 1..=100_000;
+    /// How many HTTP requests a connection may make in a minute, repetitions included; a
+    /// minute's worth may come at once. 1 to 1,000,000,000; default 120,000.
+    requests_per_minute = 120_000, 1..=1_000_000_000;
+    /// How many bytes of bodies, asked and answered, a connection may move in a minute. What
+    /// is under way when they are used up goes on to its end. Bytes, 1 KiB to 1 TiB; default
+    /// 8 GiB.
+    bytes_per_minute = 8 * GIB, 1 << 10..=1_024 * GIB;
 }
 
 impl LimitsConfig {

@@ -9,9 +9,9 @@ use super::origin::{Origin, key_path};
 use super::secret::MASK;
 use super::suggestion::suggest;
 use super::{
-    CacheConfig, Config, ConfigError, ConnectionConfig, ConnectionLimits, ExposeSecret, Place,
-    PluginsConfig, Problem, QueueFullPolicy, RedactionAction, RedactionConfig, SamplingConfig,
-    SecretSource, ServeConfig, TelemetryConfig, endpoint, identifier, project,
+    CacheConfig, Config, ConfigError, ConnectionConfig, ConnectionLimits, ExposeSecret,
+    HostPattern, Place, PluginsConfig, Problem, QueueFullPolicy, RedactionAction, RedactionConfig,
+    SamplingConfig, SecretSource, ServeConfig, TelemetryConfig, endpoint, identifier, project,
 };
 
 const HOUR_SECONDS: u64 = 3_600;
@@ -335,7 +335,7 @@ impl Findings<'_> {
         }
         self.limits(&key(&["limits"]), &connection.limits);
         for host in &connection.allow_hosts {
-            if let Err(error) = endpoint::host(host) {
+            if let Err(error) = HostPattern::parse(host) {
                 self.endpoint(&key(&["allow_hosts"]), host, error);
             }
         }

@@ -24,6 +24,7 @@ pub use bindings::exports::roost::telemetry::{
     },
     project_store::{Project, ProjectPage, SpanSelection},
     session_store::{Session, SessionPage, SessionTrace, SessionTracePage},
+    span_sink::ExportOutcome,
     telemetry_provider::{
         BackendLimits, Credential, ExportOptions, Header, Health, OtlpExport, OtlpProtocol,
         ProjectRouting, ProviderInfo, SpanExport,

@@ -13,7 +13,7 @@ use super::destination::Protocol;
 use super::grpc::GrpcClient;
 use super::http::HttpClient;
 use super::outcome::Outcome;
-use super::route::{Endpoint, Lane};
+use super::route::{Address, Endpoint};
 
 pub(super) const USER_AGENT: &str = concat!("roost/", env!("CARGO_PKG_VERSION"));
 pub(super) const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -49,8 +49,8 @@ impl Clients {
     }
 
     /// One attempt to deliver a request, once it is its turn.
-    pub(super) async fn send(&self, lane: &Lane, body: Bytes, deadline: Instant) -> Outcome {
-        let client = match self.client(&lane.endpoint) {
+    pub(super) async fn send(&self, to: &Address, body: Bytes, deadline: Instant) -> Outcome {
+        let client = match self.client(&to.endpoint) {
             Ok(client) => client,
             Err(why) => return Outcome::Rejected(why),
         };
@@ -63,8 +63,8 @@ impl Clients {
         let transport = lock(&client.transport).clone();
         let attempt = async {
             match &transport {
-                Transport::Grpc(grpc) => grpc.send(lane, body, patience).await,
-                Transport::Http(http) => http.send(lane, body, patience).await,
+                Transport::Grpc(grpc) => grpc.send(to, body, patience).await,
+                Transport::Http(http) => http.send(to, body, patience).await,
             }
         };
         let outcome = timeout_at(until, attempt)
@@ -76,7 +76,7 @@ impl Clients {
                 reconnect: true,
                 ..
             }
-        ) && let Ok(fresh) = Transport::new(&lane.endpoint)
+        ) && let Ok(fresh) = Transport::new(&to.endpoint)
         {
             *lock(&client.transport) = fresh;
         }

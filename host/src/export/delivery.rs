@@ -9,7 +9,6 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::Bytes;
 use futures_util::StreamExt;
 use futures_util::future::{join, join_all};
 use futures_util::stream::FuturesUnordered;
@@ -21,10 +20,11 @@ use super::backoff::Backoff;
 use super::client::Clients;
 use super::destination::ResolveError;
 use super::drop_log::{DropLog, owner};
-use super::outcome::Outcome;
+use super::outcome::{Outcome, Rejected};
 use super::parcel::Parcel;
 use super::request::{Addressed, Chunk, chunks, encode};
-use super::route::{Lane, Routes};
+use super::route::{Lane, Routes, Target};
+use super::sink::{Sinks, SpanBatch};
 use super::spool::Spool;
 
 /// How long spans whose way is known wait for the others of the batch, to share requests.
@@ -37,6 +37,7 @@ const MAX_SPLITS: usize = 64;
 pub(super) struct Delivery {
     routes: Routes,
     clients: Clients,
+    sinks: Sinks,
     pub(super) log: Arc<DropLog>,
     spool: Option<Spool>,
     max_spans: usize,
@@ -46,7 +47,7 @@ pub(super) struct Delivery {
 
 /// What became of a request after all attempts.
 enum End {
-    Delivered { rejected: u64, message: String },
+    Delivered { rejected: Rejected, message: String },
     Unfit(String),
     Rejected(String),
     Failed(String),
@@ -62,6 +63,7 @@ impl Delivery {
         Self {
             routes,
             clients: Clients::new(),
+            sinks: Sinks::new(),
             log,
             spool,
             max_spans,
@@ -185,10 +187,11 @@ impl Delivery {
 
     /// Sends groups of spans, together where they may travel together.
     async fn send(&self, mut groups: Vec<Vec<Addressed>>, deadline: Instant) {
-        groups.sort_by_key(|group| {
-            let first = group.first();
-            first.map(|span| (span.parcel.span.project.id(), Arc::as_ptr(&span.head)))
-        });
+        let key = |group: &Vec<Addressed>| {
+            let first = group.first()?;
+            Some((first.parcel.span.project.id(), Arc::clone(&first.head)))
+        };
+        groups.sort_by_cached_key(key);
         let mut lanes: HashMap<Arc<Lane>, Vec<Addressed>> = HashMap::new();
         for group in groups {
             if let Some(lane) = group.first().map(|span| Arc::clone(&span.route.lane)) {
@@ -209,7 +212,18 @@ impl Delivery {
         let mut parts = vec![chunk];
         let mut splits = 0;
         while let Some(mut part) = parts.pop() {
-            let end = self.insist(&lane, encode(&part), deadline).await;
+            let end = match &lane.target {
+                Target::Otlp(to) => {
+                    let body = encode(&part);
+                    let send = async || self.clients.send(to, body.clone(), deadline).await;
+                    self.insist(&lane, deadline, send).await
+                }
+                Target::Sink(sink) => {
+                    let batch = SpanBatch::of(&part, lane.limits.bytes);
+                    let send = async || self.sinks.send(sink, &batch, deadline).await;
+                    self.insist(&lane, deadline, send).await
+                }
+            };
             if matches!(end, End::Unfit(_)) && part.len() > 1 && splits < MAX_SPLITS {
                 splits += 1;
                 let rest = part.split_off(part.len() / 2);
@@ -221,24 +235,24 @@ impl Delivery {
     }
 
     /// Sends a request until there is an answer, or no time left.
-    async fn insist(&self, lane: &Lane, body: Bytes, deadline: Instant) -> End {
+    async fn insist(&self, lane: &Lane, deadline: Instant, send: impl AsyncFn() -> Outcome) -> End {
         let mut backoff = Backoff::until(deadline);
+        let target = &lane.target;
         loop {
-            let attempt = self.clients.send(lane, body.clone(), deadline);
-            let Some(outcome) = self.within(deadline, attempt).await else {
+            let Some(outcome) = self.within(deadline, send()).await else {
                 return End::Failed("the time was up before there was an answer".to_owned());
             };
             match outcome {
                 Outcome::Delivered { rejected, message } => {
-                    if rejected == 0 && !message.is_empty() {
-                        tracing::debug!(endpoint = %lane.endpoint.uri, message, "spans were taken with a remark");
+                    if rejected.count() == 0 && !message.is_empty() {
+                        tracing::debug!(endpoint = %target, message, "spans were taken with a remark");
                     }
                     return End::Delivered { rejected, message };
                 }
                 Outcome::Unfit(why) => return End::Unfit(why),
                 Outcome::Rejected(why) => return End::Rejected(why),
                 Outcome::Retry { why, after, .. } => {
-                    tracing::debug!(endpoint = %lane.endpoint.uri, why, "spans wait to be sent again");
+                    tracing::debug!(endpoint = %target, why, "spans wait to be sent again");
                     let wait = backoff.wait(after);
                     if self.within(deadline, wait).await != Some(true) {
                         return End::Failed(why);
@@ -249,36 +263,34 @@ impl Delivery {
     }
 
     fn settle(&self, lane: &Lane, spans: Chunk, end: End) {
-        let uri = &lane.endpoint.uri;
-        let total = spans.len() as u64;
-        let (lost, why) = match end {
-            End::Delivered { rejected, message } => (rejected.min(total), message),
-            End::Unfit(why) | End::Rejected(why) => (total, why),
+        let target = &lane.target;
+        let total = spans.len();
+        let (rejected, why) = match end {
+            End::Delivered { rejected, message } => (rejected, message),
+            End::Unfit(why) | End::Rejected(why) => (Rejected::Some(total as u64), why),
             End::Failed(why) => {
                 let spans = spans.into_iter().map(|span| span.parcel).collect();
-                self.give_up(spans, &format!("{uri}: {why}"));
+                self.give_up(spans, &format!("{target}: {why}"));
                 return;
             }
         };
         let reason = DropReason::Rejected;
+        let lost = rejected.count().min(total as u64);
         if lost > 0
             && let (Some(first), Some(last)) = (spans.first(), spans.last())
         {
             let project = owner(&first.parcel.span.project, &last.parcel.span.project);
             self.log
-                .dropped(reason, lost, project, &format!("{uri}: {why}"));
+                .dropped(reason, lost, project, &format!("{target}: {why}"));
         }
-        // A backend that takes a part does not say which. Spread evenly over the request, the
-        // loss falls on its projects in proportion.
         let mut told = None;
-        for (place, span) in (0..total).zip(spans) {
+        for (place, span) in spans.into_iter().enumerate() {
             let project = &span.parcel.span.project;
-            if lost < total && told != Some(project.id()) {
+            if lost < total as u64 && told != Some(project.id()) {
                 told = Some(project.id());
                 self.routes.delivered(project);
             }
-            let is_lost = (place + 1) * lost / total > place * lost / total;
-            span.parcel.settle(if is_lost {
+            span.parcel.settle(if rejected.has(place, total) {
                 Fate::Dropped(reason)
             } else {
                 Fate::Delivered

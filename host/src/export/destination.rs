@@ -5,12 +5,14 @@
 //! credentials that providers never see.
 
 use std::fmt;
+use std::sync::Arc;
 
 use futures_util::future::BoxFuture;
 use http::{HeaderMap, HeaderName, HeaderValue};
 use opentelemetry::KeyValue;
 
 use super::project::Project;
+use super::sink::SpanSink;
 
 /// The dialect of OTLP that an endpoint speaks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -38,7 +40,8 @@ pub enum Routing {
 pub struct RequestLimits {
     /// Spans; the configuration's `max_export_batch_size` holds as well.
     pub spans: usize,
-    /// Bytes of protobuf. A span that is larger by itself is sent alone.
+    /// Bytes of protobuf. A span that is larger by itself is sent alone to an endpoint, and
+    /// rejected for a sink.
     pub bytes: usize,
     /// Whether spans of several projects may share a request, where routing allows.
     pub mixed_projects: bool,
@@ -57,8 +60,28 @@ impl Default for RequestLimits {
 }
 
 /// Where a project's spans go.
+#[derive(Clone, Debug)]
+pub enum Destination {
+    /// To an endpoint, over OTLP.
+    Otlp(OtlpDestination),
+    /// To a backend without OTLP, as spans that are taken apart.
+    Sink {
+        /// Who takes them.
+        sink: Arc<dyn SpanSink>,
+        /// How much it takes in one call. Projects never share one, whatever is said here.
+        limits: RequestLimits,
+    },
+}
+
+impl From<OtlpDestination> for Destination {
+    fn from(otlp: OtlpDestination) -> Self {
+        Self::Otlp(otlp)
+    }
+}
+
+/// An endpoint for a project's spans.
 #[derive(Clone)]
-pub struct Destination {
+pub struct OtlpDestination {
     /// The protocol.
     pub protocol: Protocol,
     /// For gRPC the scheme, host and port (`http://127.0.0.1:4317`); for HTTP the whole address
@@ -76,7 +99,7 @@ pub struct Destination {
     pub limits: RequestLimits,
 }
 
-impl Destination {
+impl OtlpDestination {
     /// A destination without headers and attributes, within the usual limits.
     #[must_use]
     pub fn new(protocol: Protocol, endpoint: impl Into<String>, routing: Routing) -> Self {
@@ -100,9 +123,9 @@ impl Destination {
 }
 
 /// Shows the headers' names only: their values may be secrets.
-impl fmt::Debug for Destination {
+impl fmt::Debug for OtlpDestination {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Destination")
+        f.debug_struct("OtlpDestination")
             .field("protocol", &self.protocol)
             .field("endpoint", &self.endpoint)
             .field("headers", &self.headers.keys().collect::<Vec<_>>())

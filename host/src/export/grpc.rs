@@ -13,7 +13,7 @@ use tonic::{Code, Extensions, Request, Status};
 
 use super::client::{CONNECT_TIMEOUT, USER_AGENT};
 use super::outcome::{Outcome, retry_delay};
-use super::route::Lane;
+use super::route::Address;
 
 const EXPORT: &str = "/opentelemetry.proto.collector.trace.v1.TraceService/Export";
 
@@ -38,8 +38,8 @@ impl GrpcClient {
         })
     }
 
-    pub(super) async fn send(&self, lane: &Lane, body: Bytes, timeout: Duration) -> Outcome {
-        let headers: HeaderMap = lane.headers.iter().cloned().collect();
+    pub(super) async fn send(&self, to: &Address, body: Bytes, timeout: Duration) -> Outcome {
+        let headers: HeaderMap = to.headers.iter().cloned().collect();
         let metadata = MetadataMap::from_headers(headers);
         let mut request = Request::from_parts(metadata, Extensions::default(), body);
         request.set_timeout(timeout);

@@ -10,7 +10,7 @@ use reqwest::{Client, Response};
 
 use super::client::{CONNECT_TIMEOUT, USER_AGENT};
 use super::outcome::{Outcome, retry_after};
-use super::route::Lane;
+use super::route::Address;
 
 const PROTOBUF: HeaderValue = HeaderValue::from_static("application/x-protobuf");
 /// As much of an answer as is read.
@@ -35,12 +35,12 @@ impl HttpClient {
         Ok(Self { client })
     }
 
-    pub(super) async fn send(&self, lane: &Lane, body: Bytes, timeout: Duration) -> Outcome {
-        let mut headers: HeaderMap = lane.headers.iter().cloned().collect();
+    pub(super) async fn send(&self, to: &Address, body: Bytes, timeout: Duration) -> Outcome {
+        let mut headers: HeaderMap = to.headers.iter().cloned().collect();
         headers.insert(CONTENT_TYPE, PROTOBUF);
         let answer = self
             .client
-            .post(lane.endpoint.uri.to_string())
+            .post(to.endpoint.uri.to_string())
             .headers(headers)
             .timeout(timeout)
             .body(body)

@@ -8,7 +8,7 @@
 //!
 //! ```text
 //! RecordingSpan -> Queue -> Worker -> Delivery -> Client -> gRPC or HTTP
-//! EncodedSpans  ->   (the export thread)  |
+//! EncodedSpans  ->   (the export thread)  |   \\-> SpanSink -> a provider
 //!  (any thread)         ^                 v
 //!                     Replay <----------- Spool (a thread and a folder)
 //! ```
@@ -21,6 +21,7 @@
 mod account;
 mod backoff;
 mod client;
+mod decode;
 mod delivery;
 mod destination;
 mod drop_log;
@@ -40,6 +41,7 @@ mod queue;
 mod replay;
 mod request;
 mod route;
+mod sink;
 mod span;
 mod spool;
 mod ticket;
@@ -47,7 +49,8 @@ mod worker;
 
 pub use account::{DropReason, Dropped, SpanStats};
 pub use destination::{
-    Destination, DestinationResolver, Protocol, RequestLimits, ResolveError, Routing,
+    Destination, DestinationResolver, OtlpDestination, Protocol, RequestLimits, ResolveError,
+    Routing,
 };
 pub use flush::{FlushReport, TenantFlush};
 pub use ingest::{EncodedSpans, IngestError, Receipt, Settlement};
@@ -55,5 +58,6 @@ pub use ledger::ProjectStats;
 pub use origin::Origin;
 pub use pipeline::{Pipeline, StartError};
 pub use project::Project;
+pub use sink::SpanSink;
 pub use span::{EndedSpan, RecordingSpan};
 pub use spool::SpoolError;

@@ -1,5 +1,6 @@
 //! What an answer to an export request means, whichever protocol brought it.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use prost::Message;
@@ -7,8 +8,8 @@ use prost::Message;
 /// What one attempt came to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Outcome {
-    /// The backend took the spans, but for `rejected` of them.
-    Delivered { rejected: u64, message: String },
+    /// The backend took the spans, but for those that are rejected.
+    Delivered { rejected: Rejected, message: String },
     /// Something in the request is not to the backend's liking, or it is too large. Smaller
     /// requests may fare better.
     Unfit(String),
@@ -24,6 +25,37 @@ pub(super) enum Outcome {
     },
 }
 
+/// Which spans of a request the backend did not take.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Rejected {
+    /// So many; it does not say which.
+    Some(u64),
+    /// Those at these places.
+    At(BTreeSet<usize>),
+}
+
+impl Rejected {
+    pub(super) fn count(&self) -> u64 {
+        match self {
+            Self::Some(count) => *count,
+            Self::At(places) => places.len() as u64,
+        }
+    }
+
+    /// Whether the span at this place, of so many, counts as rejected. Spread evenly over the
+    /// request, a loss that nobody ascribes falls on its projects in proportion.
+    pub(super) fn has(&self, place: usize, total: usize) -> bool {
+        match self {
+            Self::Some(count) => {
+                let (place, total) = (place as u64, total as u64);
+                let count = (*count).min(total);
+                (place + 1) * count / total.max(1) > place * count / total.max(1)
+            }
+            Self::At(places) => places.contains(&place),
+        }
+    }
+}
+
 impl Outcome {
     /// The outcome of an answer that says all went well.
     pub(super) fn accepted(body: &[u8]) -> Self {
@@ -34,7 +66,7 @@ impl Outcome {
             .partial_success
             .unwrap_or_default();
         Self::Delivered {
-            rejected: partial.rejected_spans.try_into().unwrap_or(0),
+            rejected: Rejected::Some(partial.rejected_spans.try_into().unwrap_or(0)),
             message: partial.error_message,
         }
     }

@@ -6,7 +6,7 @@ use bytes::Bytes;
 
 use super::encode::{delimited_len, put_delimiter};
 use super::parcel::Parcel;
-use super::route::{Head, Lane, Route};
+use super::route::{Head, Lane, Route, Target};
 
 /// A span that knows its way.
 #[derive(Debug)]
@@ -21,7 +21,7 @@ pub(super) struct Addressed {
 
 impl Addressed {
     /// The parts of its `Span` message. Protobuf lets a repeated field be appended.
-    fn parts(&self) -> [&[u8]; 3] {
+    pub(super) fn parts(&self) -> [&[u8]; 3] {
         [
             &self.parcel.span.bytes,
             &self.route.span_attributes,
@@ -35,24 +35,32 @@ impl Addressed {
 
     /// What it adds to a request at most: its head, and the resource's and scope's in case it
     /// is the first of its project.
-    fn cost(&self) -> usize {
+    pub(super) fn cost(&self) -> usize {
         const DELIMITERS: usize = 64;
         self.len() + self.head.resource.len() + self.head.scope.len() + DELIMITERS
     }
 }
 
-/// Spans for one request. Those with the same head lie together.
+/// Spans for one request. Those with equal heads lie together.
 pub(super) type Chunk = Vec<Addressed>;
 
 /// Cuts spans of one lane into chunks that keep its limits.
 pub(super) fn chunks(lane: &Lane, max_spans: usize, spans: Vec<Addressed>) -> Vec<Chunk> {
     let max_spans = max_spans.min(lane.limits.spans).max(1);
+    // A sink is told of one resource a call.
+    let mixed = matches!(lane.target, Target::Otlp(_));
+    let fits = |chunk: &Chunk, span: &Addressed| {
+        let same = |last: &Addressed| {
+            Arc::ptr_eq(&last.head, &span.head) || last.head.resource == span.head.resource
+        };
+        chunk.len() < max_spans && (mixed || chunk.last().is_none_or(same))
+    };
     let mut chunks: Vec<Chunk> = Vec::new();
     let mut bytes = 0;
     for span in spans {
         let cost = span.cost();
         match chunks.last_mut() {
-            Some(chunk) if chunk.len() < max_spans && bytes + cost <= lane.limits.bytes => {
+            Some(chunk) if bytes + cost <= lane.limits.bytes && fits(chunk, &span) => {
                 bytes += cost;
                 chunk.push(span);
             }
@@ -67,7 +75,7 @@ pub(super) fn chunks(lane: &Lane, max_spans: usize, spans: Vec<Addressed>) -> Ve
 
 /// The request that carries a chunk: a `ResourceSpans` for each head.
 pub(super) fn encode(chunk: &[Addressed]) -> Bytes {
-    let groups = || chunk.chunk_by(|a, b| Arc::ptr_eq(&a.head, &b.head));
+    let groups = || chunk.chunk_by(|a, b| Arc::ptr_eq(&a.head, &b.head) || a.head == b.head);
     let total = groups()
         .map(|spans| delimited_len(1, Layout::of(spans).resource_spans))
         .sum();

@@ -1,5 +1,6 @@
 //! Destinations as the sender wants them, and the memory of those that were asked for.
 
+use std::fmt;
 use std::hash::Hash;
 use std::num::NonZeroUsize;
 use std::sync::{Arc, LazyLock, Mutex, PoisonError};
@@ -13,11 +14,13 @@ use tokio::sync::OnceCell;
 use tokio::time::Instant;
 
 use super::destination::{
-    Destination, DestinationResolver, Protocol, RequestLimits, ResolveError, Routing,
+    Destination, DestinationResolver, OtlpDestination, Protocol, RequestLimits, ResolveError,
+    Routing,
 };
 use super::encode::{encode_attributes, put_string};
 use super::origin::Origin;
 use super::project::{Project, merge};
+use super::sink::Sink;
 
 /// How long an answer of the resolver holds.
 const TIME_TO_LIVE: Duration = Duration::from_secs(60);
@@ -36,12 +39,34 @@ pub(super) struct Endpoint {
 /// Spans of equal lanes may share a request.
 #[derive(Debug, PartialEq, Eq, Hash)]
 pub(super) struct Lane {
-    pub(super) endpoint: Endpoint,
-    /// Sorted by name; every value is marked as sensitive, so that none is ever shown.
-    pub(super) headers: Vec<(HeaderName, HeaderValue)>,
+    pub(super) target: Target,
     pub(super) limits: RequestLimits,
     /// The only project of the lane, where requests are of one project each.
     project: Option<u64>,
+}
+
+/// Who takes requests.
+#[derive(Debug, PartialEq, Eq, Hash)]
+pub(super) enum Target {
+    Otlp(Address),
+    Sink(Sink),
+}
+
+/// Whom to send to over OTLP, and as whom.
+#[derive(Debug, PartialEq, Eq, Hash)]
+pub(super) struct Address {
+    pub(super) endpoint: Endpoint,
+    /// Sorted by name; every value is marked as sensitive, so that none is ever shown.
+    pub(super) headers: Vec<(HeaderName, HeaderValue)>,
+}
+
+impl fmt::Display for Target {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Otlp(address) => address.endpoint.uri.fmt(f),
+            Self::Sink(sink) => f.write_str(sink.name()),
+        }
+    }
 }
 
 /// Where a project's spans go, encoded as far as it can be.
@@ -57,7 +82,7 @@ pub(super) struct Route {
 }
 
 /// What stands above spans in a request.
-#[derive(Debug)]
+#[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Head {
     /// An OTLP `Resource` message.
     pub(super) resource: Vec<u8>,
@@ -84,6 +109,21 @@ impl Route {
     }
 
     fn new(project: &Project, destination: Destination) -> Result<Self, ResolveError> {
+        match destination {
+            Destination::Otlp(otlp) => Self::over_otlp(project, otlp),
+            Destination::Sink { sink, limits } => {
+                let lane = Lane {
+                    target: Target::Sink(Sink(sink)),
+                    limits,
+                    project: Some(project.id()),
+                };
+                let resource = project.resource().to_vec();
+                Ok(Self::through(lane, resource, Vec::new()))
+            }
+        }
+    }
+
+    fn over_otlp(project: &Project, destination: OtlpDestination) -> Result<Self, ResolveError> {
         let refused = ResolveError::Refused;
         let uri: Uri = destination.endpoint.parse().map_err(|error| {
             let endpoint = &destination.endpoint;
@@ -135,23 +175,31 @@ impl Route {
             })
             .collect();
         headers.sort_by(|(a, _), (b, _)| a.as_str().cmp(b.as_str()));
-        Ok(Self {
-            lane: Arc::new(Lane {
+        let lane = Lane {
+            target: Target::Otlp(Address {
                 endpoint: Endpoint {
                     protocol: destination.protocol,
                     uri,
                 },
                 headers,
-                limits: destination.limits,
-                project: (!mixed).then_some(project.id()),
             }),
+            limits: destination.limits,
+            project: (!mixed).then_some(project.id()),
+        };
+        let span_attributes = encode_attributes(9, &destination.span_attributes);
+        Ok(Self::through(lane, resource, span_attributes))
+    }
+
+    fn through(lane: Lane, resource: Vec<KeyValue>, span_attributes: Vec<u8>) -> Self {
+        Self {
+            lane: Arc::new(lane),
             head: Arc::new(Head {
                 resource: encode_attributes(1, &resource),
                 scope: SCOPE.clone(),
             }),
             resource,
-            span_attributes: encode_attributes(9, &destination.span_attributes),
-        })
+            span_attributes,
+        }
     }
 }
 

@@ -18,6 +18,7 @@ mod resolver;
 mod sampler;
 mod search;
 mod session;
+mod sink;
 mod span;
 mod stats;
 mod tracer;

@@ -10,13 +10,15 @@ use url::Url;
 
 use super::connections::ConnectionError;
 use super::inner::Inner;
+use super::sink;
 use crate::config::{DEFAULT_CONNECTION, TenantId};
 use crate::contract::{
     Attribute, AttributeValue, Error, ExportOptions, Header, OtlpExport, OtlpProtocol,
     ProjectRouting, ProviderError, SpanExport,
 };
 use crate::export::{
-    Destination, DestinationResolver, Project, Protocol, RequestLimits, ResolveError, Routing,
+    Destination, DestinationResolver, OtlpDestination, Project, Protocol, RequestLimits,
+    ResolveError, Routing,
 };
 use crate::provider::Provider;
 
@@ -37,7 +39,8 @@ impl DestinationResolver for ManagerResolver {
             let manager = self.manager()?;
             let named = manager.otlp_endpoint(project)?;
             let Some(provider) = manager.export_provider(project)? else {
-                return Ok(plain_otlp(&manager.default_otlp_endpoint()?, named));
+                let default = manager.default_otlp_endpoint()?;
+                return Ok(plain_otlp(&default, named).into());
             };
             let options = ExportOptions {
                 endpoint: named.as_ref().map(address),
@@ -48,11 +51,10 @@ impl DestinationResolver for ManagerResolver {
                 .await
                 .map_err(resolve_error)?;
             match export {
-                SpanExport::Otlp(export) => destination(&provider, export, named.as_ref()),
-                SpanExport::Sink => Err(ResolveError::Refused(format!(
-                    "provider {} takes spans itself, which this host cannot hand over yet",
-                    provider.name()
-                ))),
+                SpanExport::Otlp(export) => {
+                    destination(&provider, export, named.as_ref()).map(Into::into)
+                }
+                SpanExport::Sink => sink::destination(provider, project),
             }
         }
         .boxed()
@@ -150,7 +152,7 @@ fn tenant(project: &Project) -> Result<TenantId, ResolveError> {
 
 /// A destination without a provider: OTLP over gRPC, or over HTTP where the endpoint has a
 /// path, to a backend that takes the project from the resource.
-fn plain_otlp(default: &Url, named: Option<Url>) -> Destination {
+fn plain_otlp(default: &Url, named: Option<Url>) -> OtlpDestination {
     let endpoint = named.as_ref().unwrap_or(default);
     let protocol = if endpoint.path() == "/" {
         Protocol::Grpc
@@ -158,7 +160,7 @@ fn plain_otlp(default: &Url, named: Option<Url>) -> Destination {
         Protocol::HttpProtobuf
     };
     let routing = Routing::ResourceAttribute(PROJECT_ATTRIBUTE.to_owned());
-    Destination::new(protocol, address(endpoint), routing)
+    OtlpDestination::new(protocol, address(endpoint), routing)
 }
 
 /// What a provider answered, with the credentials that it does not have.
@@ -166,7 +168,7 @@ fn destination(
     provider: &Provider,
     export: OtlpExport,
     named: Option<&Url>,
-) -> Result<Destination, ResolveError> {
+) -> Result<OtlpDestination, ResolveError> {
     let refused = |why: String| {
         ResolveError::Refused(format!(
             "provider {}, configure-span-export: {why}",
@@ -193,9 +195,7 @@ fn destination(
         ),
         ProjectRouting::Credential => Routing::Credential,
     };
-    let limits = provider.describe().map_err(resolve_error)?.limits;
-    let standard = RequestLimits::default();
-    Ok(Destination {
+    Ok(OtlpDestination {
         protocol: match export.protocol {
             OtlpProtocol::Grpc => Protocol::Grpc,
             OtlpProtocol::HttpProtobuf => Protocol::HttpProtobuf,
@@ -210,12 +210,23 @@ fn destination(
         span_attributes: export.span_attributes.into_iter().map(key_value).collect(),
         routing,
         limits: RequestLimits {
-            spans: standard.spans,
-            bytes: usize::try_from(limits.max_batch_bytes)
-                .unwrap_or(usize::MAX)
-                .min(standard.bytes),
-            mixed_projects: limits.mixed_projects,
+            // What bounds calls of the provider is no matter here.
+            spans: usize::MAX,
+            ..limits(provider)?
         },
+    })
+}
+
+/// What the provider says that its backend takes at once.
+pub(super) fn limits(provider: &Provider) -> Result<RequestLimits, ResolveError> {
+    let limits = provider.describe().map_err(resolve_error)?.limits;
+    let standard = RequestLimits::default();
+    Ok(RequestLimits {
+        spans: usize::try_from(limits.max_batch_items).unwrap_or(usize::MAX),
+        bytes: usize::try_from(limits.max_batch_bytes)
+            .unwrap_or(usize::MAX)
+            .min(standard.bytes),
+        mixed_projects: limits.mixed_projects,
     })
 }
 

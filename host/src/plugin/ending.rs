@@ -93,7 +93,9 @@ fn backtrace(error: &wasmtime::Error) -> String {
         .into_iter()
         .flatten()
         .filter_map(|frame| frame.func_name());
-    let named: Vec<_> = names.take(NAMED_FRAMES).map(demangled).collect();
+    // Without the hash that Rust puts at the end of a name.
+    let names = names.map(|name| format!("{:#}", rustc_demangle::demangle(name)));
+    let named: Vec<_> = names.take(NAMED_FRAMES).collect();
     if named.is_empty() {
         String::new()
     } else {

@@ -78,4 +78,5 @@ guests! {
     analytics: analytics_store, AnalyticsStore;
     projects: project_store, ProjectStore;
     sessions: session_store, SessionStore;
+    sink: span_sink, SpanSink;
 }

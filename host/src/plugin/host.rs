@@ -18,9 +18,10 @@ use super::engine::{Engine, EngineOptions};
 use super::folder::Folder;
 use super::generation::Generation;
 use super::limits::Limits;
-use super::outbound;
+use super::outbound::Clients;
 use super::policy::Policy;
 use super::refusal::Refusal;
+use super::resolver::{Lookup, SystemLookup};
 use super::runtime::{Runtime, size};
 use super::slot::Slot;
 use super::spec::ConnectionSpec;
@@ -106,6 +107,21 @@ impl Host {
     ///
     /// When the folder cannot be read, or WebAssembly cannot be run at all.
     pub async fn start(plugins: &PluginsConfig, limits: &LimitsConfig) -> Result<Self, HostError> {
+        Self::start_with_lookup(plugins, limits, SystemLookup).await
+    }
+
+    /// As [`start`](Self::start), with another way from names to addresses for the requests
+    /// of providers.
+    ///
+    /// # Errors
+    ///
+    /// As of [`start`](Self::start).
+    pub async fn start_with_lookup(
+        plugins: &PluginsConfig,
+        limits: &LimitsConfig,
+        lookup: impl Lookup,
+    ) -> Result<Self, HostError> {
+        let lookup: Arc<dyn Lookup> = Arc::new(lookup);
         let engine = Engine::new(&EngineOptions {
             cache_folder: plugins.cache_folder.clone(),
             stack_bytes: size(plugins.stack_bytes),
@@ -116,7 +132,7 @@ impl Host {
             inner: Arc::new(Inner {
                 runtime: Arc::new(Runtime::new(
                     engine,
-                    outbound::client()?,
+                    Clients::new(&lookup)?,
                     plugins,
                     limits.clone(),
                 )),

@@ -3,6 +3,7 @@
 use std::ops::Deref;
 use std::time::Duration;
 
+use super::quota::Quota;
 use super::runtime::size;
 use crate::config::{ConnectionLimits, LimitsConfig};
 
@@ -31,12 +32,15 @@ pub(crate) struct Limits {
     config: LimitsConfig,
     /// Where they are set.
     section: String,
+    /// What is left of what a minute allows. Of all generations: a swap gives nothing anew.
+    pub(super) quota: Quota,
 }
 
 impl Limits {
     /// `[limits]` itself, for what belongs to no connection.
     pub(super) fn of_host(config: &LimitsConfig) -> Self {
         Self {
+            quota: Quota::new(config),
             config: config.clone(),
             section: "[limits]".to_owned(),
         }
@@ -44,8 +48,10 @@ impl Limits {
 
     /// What holds in the connection `name`, which sets some differently.
     pub(super) fn of_connection(name: &str, own: &ConnectionLimits, all: &LimitsConfig) -> Self {
+        let config = own.over(all);
         Self {
-            config: own.over(all),
+            quota: Quota::new(&config),
+            config,
             section: format!("[limits] or [connections.{name}.limits]"),
         }
     }

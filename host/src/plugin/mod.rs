@@ -6,6 +6,7 @@
 //! one pointer move, and the generation before it ends with its last call. Calls run on
 //! warm instances that tenants of one connection share.
 
+mod address;
 mod component;
 mod connection;
 mod ending;
@@ -21,7 +22,10 @@ mod meter;
 mod outbound;
 mod policy;
 mod pool;
+mod quota;
 mod refusal;
+mod resolver;
+mod retry;
 mod runtime;
 mod schema;
 mod slot;
@@ -34,6 +38,7 @@ mod watcher;
 pub use host::{Host, HostError, SwapError};
 pub use meter::{Counted, DURATION_BUCKETS, Durations};
 pub use refusal::Refusal;
+pub use resolver::{Lookup, SystemLookup};
 pub use spec::ConnectionSpec;
 pub use status::{
     GenerationActivity, GenerationStatus, ProviderActivity, ProviderStatus, Quarantine,

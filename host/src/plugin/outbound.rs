@@ -1,17 +1,18 @@
 //! HTTP of the guests, behind `wasi:http`.
 //!
-//! Every request goes through one pooled native client, which keeps connections alive
+//! Every request goes through pooled native clients, which keep connections alive
 //! between calls and instances; the default implementation of `wasi:http` would open one
-//! a request. On its way a request passes the connection's policy, is given the
-//! credentials that the guest never sees, and is repeated where that is safe.
+//! a request. On its way a request passes the connection's policy and quota, is given the
+//! credentials that the guest never sees, and is repeated where that is safe. Names are
+//! looked up by [`resolver`](super::resolver).
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
+use bytes::Bytes;
+use http::{HeaderMap, HeaderValue, StatusCode};
 use http_body_util::{BodyExt, Limited};
-use rand::RngExt;
 use tokio::time::{sleep, timeout};
 use tracing::Instrument;
 use url::Url;
@@ -20,36 +21,55 @@ use wasmtime_wasi_http::{Error, RequestOptions, WasiBody, WasiHttpHooks};
 use super::generation::Record;
 use super::limits::Limits;
 use super::meter::{Stopwatch, Timed};
-use super::policy::{Origin, Policy};
+use super::policy::{Policy, Reach};
+use super::quota::QuotaSpent;
+use super::resolver::{AddressRefused, Lookup, Resolver};
+use super::retry::retry_delay;
 use super::runtime::size;
+use crate::config::HostPattern;
 use crate::contract;
 
 /// How long a connection may take to open.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
-/// How often one request is sent at the most.
-const MAX_ATTEMPTS: u32 = 3;
-/// The mean delay before the first repetition; it doubles with each.
-const RETRY_DELAY: Duration = Duration::from_millis(100);
-/// The longest delay a backend may ask for; with a longer one its answer is handed over.
-const MAX_RETRY_AFTER: Duration = Duration::from_secs(5);
+/// The clients that all guests of a host share, each with connections of its own: what was
+/// opened towards a private network is never used for a request that may not go there.
+#[derive(Clone)]
+pub(crate) struct Clients {
+    named: reqwest::Client,
+    below: reqwest::Client,
+}
 
-const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
+impl Clients {
+    /// `lookup` says what names resolve to.
+    pub(crate) fn new(lookup: &Arc<dyn Lookup>) -> reqwest::Result<Self> {
+        let client = |reach| {
+            reqwest::Client::builder()
+                .user_agent(concat!("roost/", env!("CARGO_PKG_VERSION")))
+                .connect_timeout(CONNECT_TIMEOUT)
+                // The guest sees a redirect, and the policy sees the request that follows it.
+                .redirect(reqwest::redirect::Policy::none())
+                .dns_resolver(Resolver::new(Arc::clone(lookup), reach))
+                .tcp_nodelay(true)
+                .build()
+        };
+        Ok(Self {
+            named: client(Reach::Named)?,
+            below: client(Reach::Below)?,
+        })
+    }
 
-/// The client that all guests of a host share.
-pub(crate) fn client() -> reqwest::Result<reqwest::Client> {
-    reqwest::Client::builder()
-        .user_agent(concat!("roost/", env!("CARGO_PKG_VERSION")))
-        .connect_timeout(CONNECT_TIMEOUT)
-        // The guest sees a redirect, and the policy sees the request that follows it.
-        .redirect(reqwest::redirect::Policy::none())
-        .tcp_nodelay(true)
-        .build()
+    fn get(&self, reach: Reach) -> &reqwest::Client {
+        match reach {
+            Reach::Named => &self.named,
+            Reach::Below => &self.below,
+        }
+    }
 }
 
 /// What an instance may send, and with what.
 #[derive(Clone)]
 pub(crate) struct Outbound {
-    pub(crate) client: reqwest::Client,
+    pub(crate) clients: Clients,
     pub(crate) policy: Arc<Policy>,
     /// Added to requests towards the backend's endpoints. Marked sensitive.
     pub(crate) credentials: HeaderMap,
@@ -105,13 +125,26 @@ impl Outbound {
         Some(Stopwatch::start(record, Timed::Request, Instant::now()))
     }
 
-    fn refuse(&self, why: String) -> Error {
-        tracing::warn!("{why}");
+    /// Say no to a request: to the guest in a word, to the operator with the reason.
+    fn refuse(&self, why: contract::Error) -> Error {
         if let Some(watch) = self.watch() {
             watch.stop(Some("denied"));
         }
-        *self.verdict() = Some(contract::Error::PermissionDenied(why));
+        *self.verdict() = Some(why);
         Error::HttpRequestDenied
+    }
+
+    fn forbid(&self, why: String) -> Error {
+        tracing::warn!("{why}");
+        self.refuse(contract::Error::PermissionDenied(why))
+    }
+
+    fn slow_down(&self, spent: QuotaSpent) -> Error {
+        tracing::debug!("{}", spent.message);
+        self.refuse(contract::Error::RateLimited(contract::RateLimit {
+            retry_after_ms: u64::try_from(spent.retry_after.as_millis()).ok(),
+            message: spent.message,
+        }))
     }
 
     /// Note that the body of `what` is longer than `limit`, which is that of `setting`.
@@ -124,10 +157,13 @@ impl Outbound {
 
     /// Check a request, add the credentials and read its body, which is kept to be sent
     /// again.
-    async fn prepare(&self, request: http::Request<WasiBody>) -> Result<reqwest::Request, Error> {
+    async fn prepare(
+        &self,
+        request: http::Request<WasiBody>,
+    ) -> Result<(Reach, reqwest::Request), Error> {
         let (head, body) = request.into_parts();
         let url = Url::parse(&head.uri.to_string()).map_err(|_| Error::HttpRequestUriInvalid)?;
-        self.policy.check(&url).map_err(|why| self.refuse(why))?;
+        let reach = self.policy.check(&url).map_err(|why| self.forbid(why))?;
         let limit = self.limits.request_bytes;
         let body = Limited::new(body, size(limit))
             .collect()
@@ -154,7 +190,7 @@ impl Outbound {
         if !body.is_empty() {
             *prepared.body_mut() = Some(body.into());
         }
-        Ok(prepared)
+        Ok((reach, prepared))
     }
 
     async fn send(
@@ -162,12 +198,12 @@ impl Outbound {
         request: http::Request<WasiBody>,
         options: RequestOptions,
     ) -> Result<http::Response<WasiBody>, Error> {
-        let request = self.prepare(request).await?;
+        let (reach, request) = self.prepare(request).await?;
         let waiting = self.wait();
         let mut attempt = 1;
         let response = loop {
             let outcome = match request.try_clone() {
-                Some(copy) => self.attempt(copy, options).await,
+                Some(copy) => self.attempt(reach, copy, options).await,
                 None => return Err(Error::InternalError(None)),
             };
             let Some(delay) = retry_delay(&request, &outcome, attempt) else {
@@ -178,8 +214,13 @@ impl Outbound {
             attempt += 1;
         };
         let limit = self.limits.response_bytes;
+        let counting = Arc::clone(&self.limits);
         Ok(http::Response::from(response).map(|body| {
-            Limited::new(body, size(limit))
+            let counted = body.map_frame(move |frame| {
+                counting.quota.bytes(frame.data_ref().map_or(0, Bytes::len));
+                frame
+            });
+            Limited::new(counted, size(limit))
                 .map_err(move |reason| {
                     // It waits as long as there is a body to read.
                     let _ = &waiting;
@@ -196,9 +237,14 @@ impl Outbound {
 
     async fn attempt(
         &self,
+        reach: Reach,
         request: reqwest::Request,
         options: RequestOptions,
     ) -> Result<reqwest::Response, Error> {
+        let quota = &self.limits.quota;
+        quota.request().map_err(|spent| self.slow_down(spent))?;
+        let asked = request.body().and_then(reqwest::Body::as_bytes);
+        quota.bytes(asked.map_or(0, <[u8]>::len));
         let watch = self.watch();
         let span = tracing::debug_span!(
             "provider request",
@@ -209,14 +255,18 @@ impl Outbound {
             http.response.status_code = tracing::field::Empty,
             error.type = tracing::field::Empty,
         );
-        let answer = self.client.execute(request).instrument(span.clone());
+        let answer = self
+            .clients
+            .get(reach)
+            .execute(request)
+            .instrument(span.clone());
         let outcome = match options.first_byte_timeout {
             Some(limit) => timeout(limit, answer)
                 .await
                 .map_err(|_| Error::ConnectionReadTimeout),
             None => Ok(answer.await),
         }
-        .and_then(|answer| answer.map_err(|error| failure(&error)));
+        .and_then(|answer| answer.map_err(|error| self.failed(&error)));
         let error = match &outcome {
             Ok(response) => {
                 span.record("http.response.status_code", response.status().as_u16());
@@ -231,6 +281,16 @@ impl Outbound {
             watch.stop(error);
         }
         outcome
+    }
+
+    fn failed(&self, error: &reqwest::Error) -> Error {
+        let Some(refused) = cause::<AddressRefused>(error) else {
+            return failure(error);
+        };
+        let why = format!("[connections.{}]: {refused}", self.policy.connection());
+        tracing::warn!("{why}");
+        *self.verdict() = Some(contract::Error::PermissionDenied(why));
+        Error::HttpRequestDenied
     }
 }
 
@@ -252,8 +312,15 @@ fn error_name(error: &Error) -> &'static str {
         Error::ConnectionTimeout | Error::ConnectionReadTimeout => "timeout",
         Error::ConnectionTerminated => "terminated",
         Error::TlsCertificateError => "certificate",
+        Error::HttpRequestDenied => "denied",
         _ => "other",
     }
+}
+
+/// The cause of this type, if an error has one.
+fn cause<T: std::error::Error + 'static>(error: &reqwest::Error) -> Option<&T> {
+    std::iter::successors(std::error::Error::source(error), |e| e.source())
+        .find_map(|source| source.downcast_ref())
 }
 
 impl WasiHttpHooks for Outbound {
@@ -288,58 +355,8 @@ impl WasiHttpHooks for Outbound {
     }
 }
 
-/// How long to wait before sending `request` again; `None` when its outcome stands.
-///
-/// A connection that was refused, or an answer `429`, has done nothing: any request may
-/// be repeated. After a connection that broke, or an answer `502`, `503` or `504`, only
-/// one that does no harm when done twice.
-fn retry_delay(
-    request: &reqwest::Request,
-    outcome: &Result<reqwest::Response, Error>,
-    attempt: u32,
-) -> Option<Duration> {
-    if attempt >= MAX_ATTEMPTS {
-        return None;
-    }
-    let repeatable = match outcome {
-        Ok(response) => match response.status() {
-            StatusCode::TOO_MANY_REQUESTS => true,
-            StatusCode::BAD_GATEWAY
-            | StatusCode::SERVICE_UNAVAILABLE
-            | StatusCode::GATEWAY_TIMEOUT => is_idempotent(request),
-            _ => false,
-        },
-        Err(Error::ConnectionRefused) => true,
-        Err(Error::ConnectionTerminated) => is_idempotent(request),
-        Err(_) => false,
-    };
-    if !repeatable {
-        return None;
-    }
-    match outcome.as_ref().ok().and_then(retry_after) {
-        Some(asked) => (asked <= MAX_RETRY_AFTER).then_some(asked),
-        None => {
-            let most = RETRY_DELAY * 2_u32.pow(attempt);
-            Some(most.mul_f64(rand::rng().random()))
-        }
-    }
-}
-
-fn is_idempotent(request: &reqwest::Request) -> bool {
-    matches!(
-        *request.method(),
-        Method::GET | Method::HEAD | Method::OPTIONS | Method::PUT | Method::DELETE
-    ) || request.headers().contains_key(IDEMPOTENCY_KEY)
-}
-
-/// The delay of a `Retry-After` in seconds; dates are not used by the backends we know.
-fn retry_after(response: &reqwest::Response) -> Option<Duration> {
-    let seconds = response.headers().get(http::header::RETRY_AFTER)?;
-    Some(Duration::from_secs(seconds.to_str().ok()?.parse().ok()?))
-}
-
 fn is_loopback(url: &Url) -> bool {
-    Origin::of(url).is_some_and(|origin| origin.is_loopback())
+    HostPattern::of(url).is_some_and(|host| host.is_this_machine())
 }
 
 /// The contract's word for a failure of the native client.

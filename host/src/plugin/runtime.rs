@@ -8,7 +8,7 @@ use tokio::sync::Notify;
 use super::engine::Engine;
 use super::generation::{Generation, Record};
 use super::limits::Limits;
-use super::outbound::Outbound;
+use super::outbound::{Clients, Outbound};
 use super::policy::Policy;
 use super::supervisor::Rules;
 use crate::config::{LimitsConfig, PluginsConfig};
@@ -20,7 +20,7 @@ pub(super) fn size(bytes: u64) -> usize {
 
 pub(crate) struct Runtime {
     pub(super) engine: Arc<Engine>,
-    client: reqwest::Client,
+    clients: Clients,
     /// The limits where a connection sets none.
     pub(super) limits: LimitsConfig,
     pub(super) rules: Rules,
@@ -33,13 +33,13 @@ pub(crate) struct Runtime {
 impl Runtime {
     pub(super) fn new(
         engine: Engine,
-        client: reqwest::Client,
+        clients: Clients,
         plugins: &PluginsConfig,
         limits: LimitsConfig,
     ) -> Self {
         Self {
             engine: Arc::new(engine),
-            client,
+            clients,
             limits,
             rules: Rules::from(plugins),
             rollback_after: plugins.rollback_after_failures,
@@ -56,7 +56,7 @@ impl Runtime {
         record: Option<&Arc<Record>>,
     ) -> Outbound {
         Outbound {
-            client: self.client.clone(),
+            clients: self.clients.clone(),
             policy,
             credentials,
             limits: Arc::clone(limits),

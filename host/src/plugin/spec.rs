@@ -5,10 +5,11 @@ use std::sync::Arc;
 
 use http::{HeaderMap, HeaderName, HeaderValue};
 use serde_json::{Map, Value};
+use url::Url;
 
 use super::component::ProviderComponent;
-use super::policy::{Origin, Policy};
-use crate::config::{ConnectionLimits, ExposeSecret, Secret};
+use super::policy::Policy;
+use crate::config::{ConnectionLimits, ExposeSecret, HostPattern, Secret};
 
 /// A connection as the operator wrote it, with its secrets at hand. What it comes to
 /// depends on the provider's schema, so it is resolved anew for each generation.
@@ -22,8 +23,8 @@ pub struct ConnectionSpec {
     pub provider_config: Map<String, Value>,
     /// The values of those properties that the schema marks as secret.
     pub secrets: BTreeMap<String, Secret>,
-    /// Origins that may be reached besides the configured endpoints, such as
-    /// `https://cdn.example.com:443`.
+    /// What may be reached besides the configured endpoints, each a
+    /// [`HostPattern`].
     pub allow_hosts: Vec<String>,
     /// What is different here from the limits of the host.
     pub limits: ConnectionLimits,
@@ -67,10 +68,13 @@ impl ConnectionSpec {
             if property.is_endpoint
                 && let Some(address) = config.get(&property.name).and_then(Value::as_str)
             {
-                let origin = Origin::parse(address)
-                    .map_err(|why| format!("provider_config.{}: {why}", property.name))?;
+                let origin = Url::parse(address).ok().as_ref().and_then(HostPattern::of);
+                let origin = origin.ok_or_else(|| {
+                    let key = &property.name;
+                    format!("provider_config.{key}: must be a URL such as `http://localhost:6006`")
+                })?;
                 // A default is the provider's own word, which may not lead off this machine.
-                if self.provider_config.contains_key(&property.name) || origin.is_loopback() {
+                if self.provider_config.contains_key(&property.name) || origin.is_this_machine() {
                     endpoints.push(origin);
                 }
             }
@@ -86,7 +90,9 @@ impl ConnectionSpec {
         let extra = self
             .allow_hosts
             .iter()
-            .map(|text| Origin::parse(text).map_err(|why| format!("allow_hosts: {why}")))
+            .map(|text| {
+                HostPattern::parse(text).map_err(|why| format!("allow_hosts: `{text}` {why}"))
+            })
             .collect::<Result<_, _>>()?;
         Ok(Resolved {
             config: Value::Object(config).to_string(),

@@ -24,6 +24,7 @@ mod record_pages;
 mod run_pages;
 mod scope;
 mod sessions;
+mod sink;
 mod statistics;
 mod traces;
 mod turns;

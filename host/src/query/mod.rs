@@ -20,6 +20,7 @@ mod error;
 mod evaluations;
 mod files;
 mod filter;
+mod first;
 mod frame;
 mod functions;
 mod ipc;

@@ -43,7 +43,7 @@ struct Named {
     input: Vec<String>,
     output: Vec<String>,
     metadata: Vec<String>,
-    id: Option<String>,
+    key: Option<String>,
     split: Option<String>,
 }
 
@@ -73,10 +73,10 @@ impl RecordColumns {
         self
     }
 
-    /// This column is the record's id.
+    /// This column is the record's key.
     #[must_use]
-    pub fn id(mut self, column: impl Into<String>) -> Self {
-        self.name().id = Some(column.into());
+    pub fn key(mut self, column: impl Into<String>) -> Self {
+        self.name().key = Some(column.into());
         self
     }
 
@@ -142,7 +142,7 @@ impl Named {
         let mut take =
             |column: &Option<String>| word(column.as_ref().and_then(|column| row.remove(column)));
         Ok(NewRecord {
-            key: take(&self.id),
+            key: take(&self.key),
             split: take(&self.split),
             input: Value::Object(input).to_string(),
             output: filled(output),
@@ -362,7 +362,7 @@ mod tests {
         let named = RecordColumns::named(["a"])
             .output(["b"])
             .metadata(["a"])
-            .id("c");
+            .key("c");
         let row = json!({"a": 1, "b": 2, "c": 3, "d": 4});
         assert_eq!(
             record(&named, row),

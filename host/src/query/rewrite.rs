@@ -7,17 +7,21 @@
 //!
 //! Every kind of expression that is allowed is listed here; the rest is refused.
 
+mod instant;
+mod name;
+mod told;
+
 use std::collections::BTreeSet;
 
 use datafusion::sql::sqlparser::ast::{
-    AccessExpr, BinaryOperator, CastKind, DataType, Expr, Function, FunctionArg, FunctionArgExpr,
-    FunctionArgumentClause, FunctionArguments, Ident, OrderByExpr, Subscript, UnaryOperator, Value,
-    ValueWithSpan, WindowType,
+    BinaryOperator, CastKind, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArgumentClause,
+    FunctionArguments, OrderByExpr, UnaryOperator, Value, ValueWithSpan, WindowType,
 };
 
+use self::instant::instant;
+use self::told::{cast_from, is_vast};
 use super::error::SyntaxError;
 use super::functions;
-use super::names::{self, Name, Part};
 use super::parse;
 use super::schema::{Column, ValueType};
 use super::statement::Scope;
@@ -362,173 +366,6 @@ impl Rewriter {
             .iter_mut()
             .try_for_each(|order| self.expr(&mut order.expr, None))
     }
-
-    /// Put a column in the place of a name.
-    fn name(&mut self, expr: &mut Expr, want: Option<ValueType>) -> Result<(), SyntaxError> {
-        let Some((parts, first)) = path(expr) else {
-            return Err(refused(&format!(
-                "`{}`",
-                parse::abbreviated(&expr.to_string())
-            )));
-        };
-        let (table, parts) = match self.table_of(&parts) {
-            Some(table) => (Some(table), parts.get(1..).unwrap_or_default()),
-            None => (None, parts.as_slice()),
-        };
-        if self.is_foreign(parts) && table.is_none() {
-            return Ok(());
-        }
-        let Some(name) = names::resolve(parts) else {
-            return if self.may_be_foreign(parts) {
-                Ok(())
-            } else {
-                Err(names::unknown(parts, first.as_ref()))
-            };
-        };
-        let column = match name {
-            Name::Column(column) => column,
-            Name::Attribute(key) => {
-                let kind = want.unwrap_or_else(|| names::usual_type(&key));
-                Column::Attribute(key, kind)
-            }
-        };
-        let ident = Ident::with_quote('"', column.name());
-        *expr = match table {
-            Some(table) => Expr::CompoundIdentifier(vec![Ident::with_quote('"', table), ident]),
-            None => Expr::Identifier(ident),
-        };
-        self.columns.insert(column);
-        Ok(())
-    }
-
-    /// What the expressions that tell their type agree on.
-    fn common(&self, exprs: &[&Expr]) -> Option<ValueType> {
-        exprs.iter().find_map(|expr| self.told(expr, 0))
-    }
-
-    /// The type that an expression has whatever is around it.
-    fn told(&self, expr: &Expr, depth: usize) -> Option<ValueType> {
-        if depth > MAX_DEPTH {
-            return None;
-        }
-        let told = |expr: &Expr| self.told(expr, depth + 1);
-        match expr {
-            Expr::Value(value) => match &value.value {
-                Value::Number(..) => Some(ValueType::Number),
-                Value::Boolean(_) => Some(ValueType::Boolean),
-                Value::Null | Value::Placeholder(_) => None,
-                _ => Some(ValueType::Text),
-            },
-            Expr::Nested(inner) => told(inner),
-            Expr::UnaryOp {
-                op: UnaryOperator::Not,
-                ..
-            } => Some(ValueType::Boolean),
-            Expr::UnaryOp { .. } | Expr::Ceil { .. } | Expr::Floor { .. } => {
-                Some(ValueType::Number)
-            }
-            Expr::Extract { .. } | Expr::Position { .. } => Some(ValueType::Number),
-            Expr::Substring { .. } | Expr::Trim { .. } => Some(ValueType::Text),
-            Expr::BinaryOp { op, .. } => match op {
-                BinaryOperator::Plus
-                | BinaryOperator::Minus
-                | BinaryOperator::Multiply
-                | BinaryOperator::Divide
-                | BinaryOperator::Modulo => Some(ValueType::Number),
-                BinaryOperator::StringConcat => Some(ValueType::Text),
-                _ => Some(ValueType::Boolean),
-            },
-            Expr::Cast { data_type, .. } => match cast_from(data_type) {
-                ValueType::Any => Some(ValueType::Text),
-                kind => Some(kind),
-            },
-            Expr::Case {
-                conditions,
-                else_result,
-                ..
-            } => {
-                let mut results = conditions.iter().map(|when| &when.result);
-                results
-                    .find_map(told)
-                    .or_else(|| else_result.as_deref().and_then(told))
-            }
-            Expr::Function(function) => {
-                let name = function.name.to_string().to_ascii_lowercase();
-                let name = name.as_str();
-                if functions::is_of_numbers(name)
-                    || functions::COUNTS_TEXT.contains(&name)
-                    || name == "count"
-                {
-                    Some(ValueType::Number)
-                } else if functions::CHOOSES.contains(&name) {
-                    arguments(&function.args).into_iter().find_map(told)
-                } else if functions::OF_TEXT.contains(&name) || name.starts_with("concat") {
-                    Some(ValueType::Text)
-                } else {
-                    None
-                }
-            }
-            Expr::Identifier(_) | Expr::CompoundIdentifier(_) => match self.column(expr)? {
-                Column::LatencyMs => Some(ValueType::Number),
-                Column::StartTime | Column::EndTime => None,
-                _ => Some(ValueType::Text),
-            },
-            _ => None,
-        }
-    }
-
-    fn is_time(&self, expr: &Expr) -> bool {
-        matches!(self.column(expr), Some(Column::StartTime | Column::EndTime))
-    }
-
-    /// The column that a name means, unless it means an attribute or nothing.
-    fn column(&self, expr: &Expr) -> Option<Column> {
-        let (parts, _) = path(expr)?;
-        let skip = usize::from(self.table_of(&parts).is_some());
-        match names::resolve(parts.get(skip..)?)? {
-            Name::Column(column) => Some(column),
-            Name::Attribute(_) => None,
-        }
-    }
-}
-
-/// The parts of a name, and where it stands; `None` for what is no name.
-fn path(expr: &Expr) -> Option<(Vec<Part>, Option<Ident>)> {
-    match expr {
-        Expr::Identifier(ident) => Some((vec![ident.into()], Some(ident.clone()))),
-        Expr::CompoundIdentifier(idents) => Some((
-            idents.iter().map(Part::from).collect(),
-            idents.first().cloned(),
-        )),
-        Expr::CompoundFieldAccess { root, access_chain } => {
-            let (mut parts, first) = match &**root {
-                Expr::Identifier(_) | Expr::CompoundIdentifier(_) => path(root)?,
-                _ => return None,
-            };
-            for access in access_chain {
-                parts.push(match access {
-                    AccessExpr::Dot(Expr::Identifier(ident)) => ident.into(),
-                    AccessExpr::Subscript(Subscript::Index {
-                        index:
-                            Expr::Value(ValueWithSpan {
-                                value: Value::SingleQuotedString(key),
-                                ..
-                            }),
-                    }) => Part {
-                        text: key.clone(),
-                        exact: true,
-                    },
-                    // `attributes["llm.model_name"]`, as Python writes it.
-                    AccessExpr::Subscript(Subscript::Index {
-                        index: Expr::Identifier(ident),
-                    }) if ident.quote_style.is_some() => ident.into(),
-                    _ => return None,
-                });
-            }
-            Some((parts, first))
-        }
-        _ => None,
-    }
 }
 
 fn arguments(arguments: &FunctionArguments) -> Vec<&Expr> {
@@ -540,93 +377,6 @@ fn arguments(arguments: &FunctionArguments) -> Vec<&Expr> {
         _ => None,
     });
     exprs.collect()
-}
-
-/// What a value must be for a cast to a type to be more than a conversion of text.
-fn cast_from(data_type: &DataType) -> ValueType {
-    const NUMBERS: [&str; 14] = [
-        "INT",
-        "UINT",
-        "BIGINT",
-        "SMALLINT",
-        "TINYINT",
-        "MEDIUMINT",
-        "DOUBLE",
-        "FLOAT",
-        "REAL",
-        "NUMERIC",
-        "DECIMAL",
-        "DEC",
-        "UNSIGNED",
-        "SIGNED",
-    ];
-    let name = data_type.to_string().to_ascii_uppercase();
-    if name.starts_with("BOOL") {
-        ValueType::Boolean
-    } else if NUMBERS.iter().any(|number| name.starts_with(number)) && !name.starts_with("INTERVAL")
-    {
-        ValueType::Number
-    } else {
-        ValueType::Any
-    }
-}
-
-/// Whether this is a whole number that floating point may confuse with its neighbours.
-fn is_vast(expr: &Expr) -> bool {
-    const EXACT: u64 = 1 << 53;
-    match expr {
-        Expr::UnaryOp {
-            op: UnaryOperator::Minus | UnaryOperator::Plus,
-            expr,
-        }
-        | Expr::Nested(expr) => is_vast(expr),
-        Expr::Value(ValueWithSpan {
-            value: Value::Number(digits, _),
-            ..
-        }) => digits
-            .to_string()
-            .parse::<i64>()
-            .is_ok_and(|number| number.unsigned_abs() >= EXACT),
-        _ => false,
-    }
-}
-
-/// An instant that is written as text or in nanoseconds, as the value it stands for.
-fn instant(expr: &mut Expr) -> Result<(), SyntaxError> {
-    let Expr::Value(ValueWithSpan { value, .. }) = expr else {
-        return Ok(());
-    };
-    let nanoseconds = match value {
-        Value::SingleQuotedString(text) => nanoseconds(text).ok_or_else(|| {
-            SyntaxError::Refused(format!(
-                "`{text}` is no instant; write '2026-11-20' or '2026-11-20T10:00:00Z', or \
-                 nanoseconds since 1970 as a number"
-            ))
-        })?,
-        Value::Number(digits, _) => match digits.to_string().parse() {
-            Ok(nanoseconds) => nanoseconds,
-            Err(_) => return Err(refused(&format!("{digits} as an instant"))),
-        },
-        _ => return Ok(()),
-    };
-    *expr = parse::own(&format!(
-        "arrow_cast({nanoseconds}, 'Timestamp(Nanosecond, Some(\"UTC\"))')"
-    ))?;
-    Ok(())
-}
-
-/// Without an offset it is in UTC; what is beyond the range is at its end.
-fn nanoseconds(text: &str) -> Option<i64> {
-    let text = text.trim();
-    let instant = match text.parse::<jiff::Timestamp>() {
-        Ok(instant) => instant,
-        Err(_) => {
-            let local: jiff::civil::DateTime = text.parse().ok()?;
-            local.to_zoned(jiff::tz::TimeZone::UTC).ok()?.timestamp()
-        }
-    };
-    let nanoseconds = instant.as_nanosecond();
-    Some(i64::try_from(nanoseconds).unwrap_or(if nanoseconds < 0 { i64::MIN } else { i64::MAX }))
 }
 
 pub(super) fn refused(what: &str) -> SyntaxError {

@@ -7,10 +7,10 @@ use std::time::Duration;
 use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
 use datafusion::error::DataFusionError;
-use datafusion::execution::SendableRecordBatchStream;
 use datafusion::execution::context::SQLOptions;
 use datafusion::execution::memory_pool::{FairSpillPool, TrackConsumersPool};
 use datafusion::execution::runtime_env::RuntimeEnvBuilder;
+use datafusion::execution::{SendableRecordBatchStream, SessionStateBuilder};
 use datafusion::prelude::{SessionConfig, SessionContext};
 use datafusion::sql::sqlparser::ast::Statement;
 use futures_util::StreamExt;
@@ -18,6 +18,7 @@ use tokio::time::{Instant, timeout_at};
 
 use super::error::{QueryError, SyntaxError};
 use super::filter::reason;
+use super::first::FirstInOrder;
 use super::functions::REFUSED;
 use super::parse;
 use super::rewrite::Rewriter;
@@ -154,7 +155,13 @@ impl TraceStore<'_> {
         let config = SessionConfig::new()
             .with_information_schema(false)
             .with_batch_size(BATCH_ROWS);
-        let context = SessionContext::new_with_config_rt(config, runtime);
+        let state = SessionStateBuilder::new()
+            .with_config(config)
+            .with_runtime_env(runtime)
+            .with_default_features()
+            .with_physical_optimizer_rule(Arc::new(FirstInOrder))
+            .build();
+        let context = SessionContext::new_with_state(state);
         for function in REFUSED {
             context.deregister_udf(function);
             context.deregister_udtf(function);

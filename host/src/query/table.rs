@@ -7,18 +7,20 @@ use std::sync::Arc;
 use arrow::datatypes::SchemaRef;
 use async_trait::async_trait;
 use datafusion::catalog::{Session, TableProvider};
+use datafusion::common::tree_node::TreeNodeRecursion;
 use datafusion::common::{DataFusionError, Result};
 use datafusion::execution::{SendableRecordBatchStream, TaskContext};
 use datafusion::logical_expr::{Expr, TableProviderFilterPushDown, TableType};
-use datafusion::physical_plan::ExecutionPlan;
+use datafusion::physical_expr::PhysicalExpr;
 use datafusion::physical_plan::stream::RecordBatchReceiverStreamBuilder;
 use datafusion::physical_plan::streaming::{PartitionStream, StreamingTableExec};
+use datafusion::physical_plan::{DisplayAs, DisplayFormatType, ExecutionPlan, PlanProperties};
 
 use super::array;
 use super::ipc;
 use super::pushdown;
 use super::schema::{Column, bare};
-use crate::contract::TimeWindow;
+use crate::contract::{Order, TimeWindow};
 use crate::provider::{Provider, SpanQuery};
 
 /// The table of one statement: the columns of spans, and those columns of attributes that the
@@ -107,15 +109,7 @@ impl TableProvider for SpanTable {
             schema: array::schema(&columns),
             columns,
         };
-        let schema = Arc::clone(&scan.schema);
-        Ok(Arc::new(StreamingTableExec::try_new(
-            schema,
-            vec![Arc::new(scan)],
-            None,
-            Vec::new(),
-            false,
-            limit,
-        )?))
+        Ok(Arc::new(SpanScan::new(scan, limit)?))
     }
 
     fn supports_filters_pushdown(
@@ -131,7 +125,90 @@ impl TableProvider for SpanTable {
     }
 }
 
+/// A scan as a plan has it.
+#[derive(Debug)]
+pub(super) struct SpanScan {
+    scan: Arc<Scan>,
+    limit: Option<usize>,
+    stream: Arc<StreamingTableExec>,
+}
+
+impl SpanScan {
+    fn new(scan: Scan, limit: Option<usize>) -> Result<Self> {
+        let scan = Arc::new(scan);
+        let partition: Arc<dyn PartitionStream> = Arc::<Scan>::clone(&scan);
+        let schema = Arc::clone(&scan.schema);
+        let stream =
+            StreamingTableExec::try_new(schema, vec![partition], None, Vec::new(), false, limit)?;
+        Ok(Self {
+            scan,
+            limit,
+            stream: Arc::new(stream),
+        })
+    }
+
+    /// The column at this place of the scan's rows.
+    pub(super) fn column(&self, place: usize) -> Option<&Column> {
+        self.scan.columns.get(place)
+    }
+
+    /// The same scan of no more than the first `limit` spans in this order.
+    pub(super) fn first(&self, order: Order, limit: usize) -> Result<Self> {
+        let limit = self.limit.map_or(limit, |already| already.min(limit));
+        let mut scan = Scan::clone(&self.scan);
+        scan.query = scan.query.order_by(order).limit(limit);
+        Self::new(scan, Some(limit))
+    }
+}
+
+impl DisplayAs for SpanScan {
+    fn fmt_as(&self, _: DisplayFormatType, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "SpanScan: {:?}", self.scan.query)
+    }
+}
+
+impl ExecutionPlan for SpanScan {
+    fn name(&self) -> &'static str {
+        "SpanScan"
+    }
+
+    fn properties(&self) -> &Arc<PlanProperties> {
+        self.stream.properties()
+    }
+
+    fn fetch(&self) -> Option<usize> {
+        self.limit
+    }
+
+    fn children(&self) -> Vec<&Arc<dyn ExecutionPlan>> {
+        Vec::new()
+    }
+
+    fn apply_expressions(
+        &self,
+        _visit: &mut dyn FnMut(&Arc<dyn PhysicalExpr>) -> Result<TreeNodeRecursion>,
+    ) -> Result<TreeNodeRecursion> {
+        Ok(TreeNodeRecursion::Continue)
+    }
+
+    fn with_new_children(
+        self: Arc<Self>,
+        _children: Vec<Arc<dyn ExecutionPlan>>,
+    ) -> Result<Arc<dyn ExecutionPlan>> {
+        Ok(self)
+    }
+
+    fn execute(
+        &self,
+        partition: usize,
+        context: Arc<TaskContext>,
+    ) -> Result<SendableRecordBatchStream> {
+        self.stream.execute(partition, context)
+    }
+}
+
 /// One way through the spans, a page at a time: while a page is worked on, the next is fetched.
+#[derive(Clone)]
 struct Scan {
     provider: Provider,
     query: SpanQuery,

@@ -10,8 +10,8 @@ use opentelemetry::KeyValue;
 use opentelemetry::trace::{SpanBuilder, SpanContext};
 use roost::config::{BatchExportConfig, SpoolConfig};
 use roost::export::{
-    Destination, DestinationResolver, FlushReport, Pipeline, Project, RecordingSpan, ResolveError,
-    Routing, SpanStats,
+    Destination, DestinationResolver, FlushReport, OtlpDestination, Pipeline, Project,
+    RecordingSpan, ResolveError, Routing, SpanStats,
 };
 
 use crate::receiver::Receiver;
@@ -37,11 +37,11 @@ pub(crate) struct Resolver {
 }
 
 impl Resolver {
-    pub(crate) fn new(
-        answer: impl Fn(&Project, usize) -> Result<Destination, Trouble> + Send + Sync + 'static,
+    pub(crate) fn new<D: Into<Destination>>(
+        answer: impl Fn(&Project, usize) -> Result<D, Trouble> + Send + Sync + 'static,
     ) -> Arc<Self> {
         Arc::new(Self {
-            answer: Box::new(answer),
+            answer: Box::new(move |project, nth| answer(project, nth).map(Into::into)),
             asked: AtomicUsize::new(0),
         })
     }
@@ -80,9 +80,9 @@ impl DestinationResolver for Resolver {
     }
 }
 
-pub(crate) fn destination(receiver: &Receiver) -> Destination {
+pub(crate) fn destination(receiver: &Receiver) -> OtlpDestination {
     let routing = Routing::ResourceAttribute(PROJECT.to_owned());
-    Destination::new(receiver.protocol, receiver.endpoint(), routing)
+    OtlpDestination::new(receiver.protocol, receiver.endpoint(), routing)
 }
 
 /// Batches wait for a flush, unless they are full.

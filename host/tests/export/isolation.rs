@@ -1,7 +1,7 @@
 //! One tenant's trouble is not another's.
 
 use roost::config::BatchExportConfig;
-use roost::export::{Destination, Protocol, ResolveError, Routing};
+use roost::export::{OtlpDestination, Protocol, ResolveError, Routing};
 
 use crate::fixture::{Resolver, Trouble, config, destination, flush, project, span, start, until};
 use crate::receiver::{Answer, Receiver};
@@ -71,7 +71,7 @@ fn a_resolver_that_cannot_answer_yet_is_asked_again() {
 /// Spans that have nowhere to go are counted as such, at once.
 #[test]
 fn spans_without_a_destination_are_counted() {
-    let refusals: [fn() -> Result<Destination, Trouble>; 3] = [
+    let refusals: [fn() -> Result<OtlpDestination, Trouble>; 3] = [
         || {
             Err(Trouble::Error(ResolveError::Refused(
                 "no such tenant".into(),
@@ -90,6 +90,6 @@ fn spans_without_a_destination_are_counted() {
     }
 }
 
-fn to(endpoint: &str) -> Destination {
-    Destination::new(Protocol::Grpc, endpoint, Routing::Credential)
+fn to(endpoint: &str) -> OtlpDestination {
+    OtlpDestination::new(Protocol::Grpc, endpoint, Routing::Credential)
 }

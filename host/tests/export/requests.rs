@@ -8,7 +8,7 @@ use opentelemetry::KeyValue;
 use opentelemetry::trace::{Span, SpanBuilder, SpanContext, Status};
 use prost::Message;
 use roost::config::BatchExportConfig;
-use roost::export::{Destination, Protocol, RecordingSpan, Routing};
+use roost::export::{OtlpDestination, Protocol, RecordingSpan, Routing};
 
 use crate::fixture::{PROJECT, Resolver, config, destination, flush, open, project, span, start};
 use crate::receiver::{Receiver, text};
@@ -86,7 +86,7 @@ fn a_project_named_by_a_header_has_requests_of_its_own() {
     for protocol in PROTOCOLS {
         let receiver = Receiver::willing(protocol);
         let routing = Routing::Header(HeaderName::from_static("x-project"));
-        let answer = Destination::new(protocol, receiver.endpoint(), routing);
+        let answer = OtlpDestination::new(protocol, receiver.endpoint(), routing);
         let pipeline = start(&config(), &Resolver::new(move |_, _| Ok(answer.clone())));
         let projects = ["acme", "globex"].map(project);
         for project in projects.iter().cycle().take(6) {
@@ -255,7 +255,7 @@ fn a_span_lives_by_the_rules() {
 fn a_destination_does_not_show_its_headers() {
     let name = HeaderName::from_static("authorization");
     let destination =
-        Destination::new(Protocol::Grpc, "http://localhost:4317", Routing::Credential)
+        OtlpDestination::new(Protocol::Grpc, "http://localhost:4317", Routing::Credential)
             .with_header(name, HeaderValue::from_static("Bearer hush"));
     let shown = format!("{destination:?}");
     assert!(

@@ -10,6 +10,7 @@ use roost::contract::{
     TimeWindow,
 };
 use roost::provider::{Provider, SpanQuery};
+use roost::query::arrow::array::AsArray;
 use roost_tests::{Phoenix, unique};
 use serde_json::json;
 
@@ -176,6 +177,8 @@ async fn pages_of_columns_neither_repeat_nor_lose_a_span() -> Result<()> {
         assert_eq!(starts(&first), starts(&found[..1_500]));
     }
 
+    the_first_of_an_order_cost_one_page(&tenant, &project).await?;
+
     // A part of them fits on a page; what comes in meanwhile moves nothing.
     let uneven = TimeWindow::new(NOON, NOON + 4_000_000_000);
     let query = SpanQuery::new(&project, uneven)
@@ -203,6 +206,57 @@ async fn pages_of_columns_neither_repeat_nor_lose_a_span() -> Result<()> {
     assert_eq!(places(&found).len(), found.len());
     found.retain(|span| span.name == "op");
     assert_eq!(found.len(), 1_400);
+    Ok(())
+}
+
+/// SQL asks for the first spans of an order, not for all of them; of an order that the backend
+/// does not have it reads all, and answers the same.
+async fn the_first_of_an_order_cost_one_page(tenant: &str, project: &str) -> Result<()> {
+    let service = Service::start(Phoenix::shared().await?, Settings::default()).await?;
+    let provider = service.provider(tenant)?;
+    let calls = || {
+        let providers = service.telemetry.host().unwrap().providers();
+        providers[0].generation.as_ref().unwrap().calls
+    };
+    let ask = async |statement: &str| {
+        let before = calls();
+        let traces = provider.traces();
+        let answer = traces.sql(project, TimeWindow::all(), statement).await?;
+        let rows = answer.collect().await?;
+        let places = rows.column(0).as_string::<i32>().iter();
+        let places: Vec<_> = places.flatten().map(str::to_owned).collect();
+        anyhow::Ok((places, calls() - before))
+    };
+    let place = "SELECT attributes['place'] AS p FROM spans";
+    let (all, pages) = ask(&format!("{place} ORDER BY start_time DESC, p")).await?;
+    assert!(all.len() == 2_600 && pages > 1, "{pages}");
+    for (statement, answer) in [
+        (
+            format!("{place} ORDER BY start_time DESC LIMIT 3"),
+            &all[..3],
+        ),
+        (
+            format!("{place} ORDER BY start_time DESC LIMIT 3 OFFSET 2"),
+            &all[2..5],
+        ),
+        (
+            format!(
+                "SELECT p FROM ({place} WHERE latency_ms >= 0 ORDER BY start_time DESC LIMIT 4) AS t"
+            ),
+            &all[..4],
+        ),
+    ] {
+        assert_eq!(ask(&statement).await?, (answer.to_vec(), 1), "{statement}");
+    }
+    for key in [
+        "start_time DESC, p",
+        "start_time + INTERVAL '1 second' DESC",
+    ] {
+        let (found, read) = ask(&format!("{place} ORDER BY {key} LIMIT 3")).await?;
+        assert_eq!((&found[..], read), (&all[..3], pages), "{key}");
+    }
+    let (by_end, _) = ask(&format!("{place} ORDER BY end_time DESC LIMIT 3")).await?;
+    assert_eq!(by_end, all[..3]);
     Ok(())
 }
 

@@ -8,5 +8,9 @@ mod fixture;
 mod hot_reload;
 mod limits;
 mod loading;
+#[path = "../../guests/misdeeds/src/misdeed.rs"]
+mod misdeed;
+mod misdeeds;
 mod network;
 mod secrets;
+mod supervision;

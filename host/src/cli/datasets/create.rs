@@ -14,11 +14,12 @@ use crate::cli::context::Context;
 use crate::cli::exit::{CommandError, Exit};
 use crate::cli::scope::{Scope, ScopeArgs};
 use crate::cli::selection::{FILTERS, SelectionArgs};
-use crate::cli::terminal::Counter;
+use crate::cli::terminal::{Counter, note};
 use crate::cli::values::{NonEmpty, object};
 
 const AFTER_HELP: &str = "\
-Of a file that cannot be read to its end no dataset is left.
+Of a file that cannot be read to its end no dataset is left. Ctrl-C leaves the records that
+were written by then.
 
 Examples:
   roost datasets create qa questions.csv --tenant acme --input question --expected answer
@@ -114,7 +115,20 @@ pub(super) async fn run(context: &Context, args: CreateArgs) -> anyhow::Result<E
         .counting("writing", &written, "records", creating)
         .await?;
     super::tell(context, &created, written.get(), args.output.json)?;
+    tell_left_out(&created, written.get());
     Ok(Exit::Fine)
+}
+
+/// Say so when the backend took some records for others that it had.
+fn tell_left_out(created: &Dataset, written: u64) {
+    let kept = created.record_count.unwrap_or(written);
+    let left_out = written.saturating_sub(kept);
+    if left_out > 0 {
+        note(&format!(
+            "the dataset has {kept} of the {written} records: {left_out} have no key, and the \
+             content of others; records that have keys are all kept"
+        ));
+    }
 }
 
 /// How many spans become records where nobody says.

@@ -95,7 +95,7 @@ impl RecordsArgs {
             .output(self.expected.iter())
             .metadata(self.metadata_columns.iter());
         if let Some(key) = &self.key_column {
-            columns = columns.id(key);
+            columns = columns.key(key);
         }
         if let Some(split) = &self.split_column {
             columns = columns.split(split);

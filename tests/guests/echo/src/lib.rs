@@ -1,6 +1,6 @@
 //! A provider without a backend: it serves the spans of its configuration, so the host
-//! can be tested without a server. Some names of projects make it misbehave; see
-//! [`misbehaviour`].
+//! can be tested without a server. Some names of projects make it misbehave, see
+//! [`misbehaviour`], or ask a server for something, see [`requests`].
 //!
 //! Built twice, with two values of `ECHO_VERSION`, it is also the provider that tests
 //! swap: each span says which version served it.
@@ -8,6 +8,7 @@
 mod bindings;
 mod config;
 mod misbehaviour;
+mod requests;
 mod spans;
 
 use std::cell::{Cell, OnceCell};

@@ -22,9 +22,8 @@ use misdeed::{Config, Misdeed};
 const SCHEMA: &str = r#"{
   "$schema": "https://json-schema.org/draft/2020-12/schema",
   "type": "object",
-  "required": ["misdeed"],
   "properties": {
-    "misdeed": { "type": "string" },
+    "misdeed": { "type": "string", "default": "trap-every-third" },
     "url": { "type": "string" },
     "endpoint": { "type": "string", "format": "uri", "default": "http://169.254.169.254" },
     "token": { "type": "string", "writeOnly": true }
@@ -100,7 +99,13 @@ impl TraceStore for Misdeeds {
             Misdeed::Loop => deeds::spin(),
             Misdeed::BusyHostCalls => deeds::ask_the_time(),
             Misdeed::Memory => deeds::take_memory(),
-            Misdeed::Growth => deeds::grow(),
+            Misdeed::Growth => {
+                deeds::grow();
+                if !config.url.is_empty() {
+                    outgoing::status(&config.url)?;
+                }
+                Vec::new()
+            }
             Misdeed::Table => vec![tables::used(call)],
             Misdeed::Recursion => vec![deeds::dive(u64::from(call)).to_string()],
             Misdeed::Hoard => deeds::hoard(),

@@ -23,7 +23,8 @@ pub(crate) enum Misdeed {
     BusyHostCalls,
     /// Takes memory without end.
     Memory,
-    /// Takes memory once, more than an instance should keep.
+    /// Takes memory once, more than an instance should keep, and then asks for the address, if
+    /// there is one.
     Growth,
     /// Has large tables; they are the component's, whatever it does.
     Table,

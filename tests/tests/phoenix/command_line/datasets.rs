@@ -129,3 +129,19 @@ async fn of_a_file_that_breaks_off_no_dataset_is_left() -> Result<()> {
     assert_eq!(desk.well(&["datasets", "list", "--json"]).await?.stdout, "");
     Ok(())
 }
+
+#[tokio::test]
+async fn records_that_are_taken_for_others_are_told() -> Result<()> {
+    let desk = Desk::new().await?;
+    let same = "{\"question\":\"why?\"}\n".repeat(2_100);
+    fs::write(desk.folder().join("same.jsonl"), same)?;
+    let created = desk
+        .well(&["datasets", "create", "same", "same.jsonl"])
+        .await?;
+    let kept = desk.well(&["datasets", "get", "same", "--json"]).await?;
+    let kept = kept.stdout.lines().count();
+    assert!(kept < 2_100, "{kept}");
+    let told = format!("has {kept} of the 2100 records");
+    assert!(created.stderr.contains(&told), "{}", created.stderr);
+    Ok(())
+}

@@ -1,0 +1,397 @@
+//! A span as its OTLP bytes say it, for those who do not read OTLP.
+//!
+//! The contract has no place for the instrumentation scope, the trace state, OpenTelemetry's own
+//! kind, nor for values that JSON has not: NaN and infinities are left out, as is a value that
+//! holds nothing, and bytes become a text in base64.
+
+use std::collections::HashMap;
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use prost::{DecodeError, Message, Oneof};
+use serde_json::{Map, Value as Json};
+
+use crate::contract::{Attribute, AttributeValue, Event, Link, Span, StatusCode};
+
+/// The attribute that says a span's kind.
+const KIND: &str = "openinference.span.kind";
+/// The kind of a span that says none.
+const UNKNOWN: &str = "UNKNOWN";
+
+/// Why bytes are no span.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub(super) enum DecodeFault {
+    #[error(transparent)]
+    Protobuf(#[from] DecodeError),
+    /// An id of another length, or of zeros alone.
+    #[error("`{0}` is no id")]
+    Id(&'static str),
+}
+
+/// The span whose `Span` message these parts are, one behind the other. Of several attributes of a
+/// key the last counts.
+pub(super) fn decode_span(parts: &[&[u8]]) -> Result<Span, DecodeFault> {
+    let mut span = OtlpSpan::default();
+    for part in parts {
+        span.merge(*part)?;
+    }
+    let mut attributes = decode_attributes(span.attributes);
+    let kind = attributes
+        .iter()
+        .position(|attribute| attribute.key == KIND)
+        .map(|place| attributes.remove(place).value);
+    let status = span.status.unwrap_or_default();
+    let mut events: Vec<_> = span.events.into_iter().map(event).collect();
+    events.sort_by_key(|event| event.time);
+    let has_parent = span.parent_span_id.iter().any(|byte| *byte != 0);
+    Ok(Span {
+        trace_id: hex::<16>("traceId", &span.trace_id)?,
+        span_id: hex::<8>("spanId", &span.span_id)?,
+        parent_id: has_parent
+            .then(|| hex::<8>("parentSpanId", &span.parent_span_id))
+            .transpose()?,
+        name: span.name,
+        kind: match kind {
+            Some(AttributeValue::Text(kind)) if !kind.is_empty() => kind.to_ascii_uppercase(),
+            _ => UNKNOWN.to_owned(),
+        },
+        status: match status.code {
+            1 => StatusCode::Ok,
+            2 => StatusCode::Error,
+            _ => StatusCode::Unset,
+        },
+        status_message: status.message,
+        start_time: span.start_time_unix_nano,
+        end_time: span.end_time_unix_nano,
+        attributes,
+        events,
+        links: span.links.into_iter().filter_map(link).collect(),
+        resource: Vec::new(),
+    })
+}
+
+/// The attributes of a `Resource` message.
+pub(super) fn decode_resource(message: &[u8]) -> Result<Vec<Attribute>, DecodeFault> {
+    Ok(decode_attributes(OtlpResource::decode(message)?.attributes))
+}
+
+fn event(event: OtlpEvent) -> Event {
+    Event {
+        name: event.name,
+        time: event.time_unix_nano,
+        attributes: decode_attributes(event.attributes),
+    }
+}
+
+/// None for a link to nothing.
+fn link(link: OtlpLink) -> Option<Link> {
+    Some(Link {
+        trace_id: hex::<16>("links.traceId", &link.trace_id).ok()?,
+        span_id: hex::<8>("links.spanId", &link.span_id).ok()?,
+        attributes: decode_attributes(link.attributes),
+    })
+}
+
+/// Each key once, where it was first.
+fn decode_attributes(pairs: Vec<KeyValue>) -> Vec<Attribute> {
+    let mut attributes: Vec<Attribute> = Vec::with_capacity(pairs.len());
+    let mut places = HashMap::with_capacity(pairs.len());
+    for pair in pairs {
+        let value = pair.value.and_then(|value| value.value).and_then(scalar);
+        let (key, Some(value)) = (pair.key, value) else {
+            continue;
+        };
+        if key.is_empty() {
+            continue;
+        }
+        let known = places.get(&key).copied();
+        match known.and_then(|place: usize| attributes.get_mut(place)) {
+            Some(attribute) => attribute.value = value,
+            None => {
+                places.insert(key.clone(), attributes.len());
+                attributes.push(Attribute { key, value });
+            }
+        }
+    }
+    attributes
+}
+
+fn scalar(value: Value) -> Option<AttributeValue> {
+    Some(match value {
+        Value::Text(text) => AttributeValue::Text(text),
+        Value::Bool(value) => AttributeValue::Boolean(value),
+        Value::Int(value) => AttributeValue::Integer(value),
+        Value::Double(value) if value.is_finite() => AttributeValue::Number(value),
+        Value::Double(_) => return None,
+        Value::Bytes(bytes) => AttributeValue::Text(STANDARD.encode(bytes)),
+        nested @ (Value::Array(_) | Value::Map(_)) => {
+            AttributeValue::Json(json(nested).to_string())
+        }
+    })
+}
+
+/// Not deeper than the decoder lets values lie in each other.
+fn json(value: Value) -> Json {
+    let inner = |value: Option<AnyValue>| value.and_then(|v| v.value).map_or(Json::Null, json);
+    match value {
+        Value::Text(text) => text.into(),
+        Value::Bool(value) => value.into(),
+        Value::Int(value) => value.into(),
+        Value::Double(value) => value.into(),
+        Value::Bytes(bytes) => STANDARD.encode(bytes).into(),
+        Value::Array(array) => {
+            let values = array.values.into_iter();
+            values.map(|value| inner(Some(value))).collect()
+        }
+        Value::Map(map) => {
+            let pairs = map.values.into_iter();
+            let pairs: Map<_, _> = pairs.map(|pair| (pair.key, inner(pair.value))).collect();
+            pairs.into()
+        }
+    }
+}
+
+/// The digits of an id of so many bytes.
+fn hex<const LEN: usize>(name: &'static str, id: &[u8]) -> Result<String, DecodeFault> {
+    if id.len() != LEN || id.iter().all(|byte| *byte == 0) {
+        return Err(DecodeFault::Id(name));
+    }
+    Ok(id.iter().map(|byte| format!("{byte:02x}")).collect())
+}
+
+// What is read of <https://github.com/open-telemetry/opentelemetry-proto>.
+
+#[derive(Clone, PartialEq, Message)]
+struct OtlpResource {
+    #[prost(message, repeated, tag = "1")]
+    attributes: Vec<KeyValue>,
+}
+
+#[derive(Clone, PartialEq, Message)]
+struct OtlpSpan {
+    #[prost(bytes = "vec", tag = "1")]
+    trace_id: Vec<u8>,
+    #[prost(bytes = "vec", tag = "2")]
+    span_id: Vec<u8>,
+    #[prost(bytes = "vec", tag = "4")]
+    parent_span_id: Vec<u8>,
+    #[prost(string, tag = "5")]
+    name: String,
+    #[prost(fixed64, tag = "7")]
+    start_time_unix_nano: u64,
+    #[prost(fixed64, tag = "8")]
+    end_time_unix_nano: u64,
+    #[prost(message, repeated, tag = "9")]
+    attributes: Vec<KeyValue>,
+    #[prost(message, repeated, tag = "11")]
+    events: Vec<OtlpEvent>,
+    #[prost(message, repeated, tag = "13")]
+    links: Vec<OtlpLink>,
+    #[prost(message, optional, tag = "15")]
+    status: Option<OtlpStatus>,
+}
+
+#[derive(Clone, PartialEq, Message)]
+struct OtlpEvent {
+    #[prost(fixed64, tag = "1")]
+    time_unix_nano: u64,
+    #[prost(string, tag = "2")]
+    name: String,
+    #[prost(message, repeated, tag = "3")]
+    attributes: Vec<KeyValue>,
+}
+
+#[derive(Clone, PartialEq, Message)]
+struct OtlpLink {
+    #[prost(bytes = "vec", tag = "1")]
+    trace_id: Vec<u8>,
+    #[prost(bytes = "vec", tag = "2")]
+    span_id: Vec<u8>,
+    #[prost(message, repeated, tag = "4")]
+    attributes: Vec<KeyValue>,
+}
+
+#[derive(Clone, PartialEq, Message)]
+struct OtlpStatus {
+    #[prost(string, tag = "2")]
+    message: String,
+    #[prost(int32, tag = "3")]
+    code: i32,
+}
+
+#[derive(Clone, PartialEq, Message)]
+struct KeyValue {
+    #[prost(string, tag = "1")]
+    key: String,
+    #[prost(message, optional, tag = "2")]
+    value: Option<AnyValue>,
+}
+
+#[derive(Clone, PartialEq, Message)]
+struct AnyValue {
+    #[prost(oneof = "Value", tags = "1, 2, 3, 4, 5, 6, 7")]
+    value: Option<Value>,
+}
+
+#[derive(Clone, PartialEq, Message)]
+struct ArrayValue {
+    #[prost(message, repeated, tag = "1")]
+    values: Vec<AnyValue>,
+}
+
+#[derive(Clone, PartialEq, Message)]
+struct KeyValueList {
+    #[prost(message, repeated, tag = "1")]
+    values: Vec<KeyValue>,
+}
+
+#[derive(Clone, PartialEq, Oneof)]
+enum Value {
+    #[prost(string, tag = "1")]
+    Text(String),
+    #[prost(bool, tag = "2")]
+    Bool(bool),
+    #[prost(int64, tag = "3")]
+    Int(i64),
+    #[prost(double, tag = "4")]
+    Double(f64),
+    #[prost(message, tag = "5")]
+    Array(ArrayValue),
+    #[prost(message, tag = "6")]
+    Map(KeyValueList),
+    #[prost(bytes = "vec", tag = "7")]
+    Bytes(Vec<u8>),
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use opentelemetry_proto::tonic::common::v1 as common;
+    use opentelemetry_proto::tonic::trace::v1 as trace;
+
+    use super::*;
+
+    fn any(value: common::any_value::Value) -> Option<common::AnyValue> {
+        Some(common::AnyValue { value: Some(value) })
+    }
+
+    fn pair(key: &str, value: common::any_value::Value) -> common::KeyValue {
+        common::KeyValue {
+            key: key.to_owned(),
+            value: any(value),
+            ..Default::default()
+        }
+    }
+
+    fn span() -> trace::Span {
+        trace::Span {
+            trace_id: vec![0xab; 16],
+            span_id: vec![0, 0, 0, 0, 0, 0, 0, 7],
+            ..Default::default()
+        }
+    }
+
+    /// What is appended to a span counts over what is in it, and what JSON cannot say is left
+    /// out or told in base64.
+    #[test]
+    fn a_key_is_there_once_and_values_are_what_the_contract_has() {
+        use common::any_value::Value::{
+            ArrayValue, BoolValue, BytesValue, DoubleValue, IntValue, KvlistValue, StringValue,
+        };
+        let list = common::KeyValueList {
+            values: vec![
+                pair("deep", IntValue(1)),
+                pair("odd", DoubleValue(f64::NAN)),
+            ],
+        };
+        let array = common::ArrayValue {
+            values: vec![
+                any(BoolValue(true)).unwrap(),
+                any(KvlistValue(list)).unwrap(),
+            ],
+        };
+        let own = trace::Span {
+            attributes: vec![
+                pair("session.id", StringValue("own".into())),
+                pair(KIND, StringValue("agent".into())),
+                pair("list", ArrayValue(array)),
+                pair("bytes", BytesValue(vec![255, 0])),
+                pair("odd", DoubleValue(f64::INFINITY)),
+                pair("", IntValue(1)),
+                common::KeyValue {
+                    key: "empty".into(),
+                    ..Default::default()
+                },
+            ],
+            ..span()
+        };
+        let more = trace::Span {
+            attributes: vec![pair("session.id", StringValue("theirs".into()))],
+            ..Default::default()
+        };
+        let decoded = decode_span(&[&own.encode_to_vec(), &more.encode_to_vec()]).unwrap();
+        assert_eq!(decoded.trace_id, "ab".repeat(16));
+        assert_eq!(decoded.span_id, "0000000000000007");
+        assert_eq!((decoded.kind.as_str(), decoded.parent_id), ("AGENT", None));
+        let attributes: Vec<_> = decoded
+            .attributes
+            .into_iter()
+            .map(|attribute| (attribute.key, attribute.value))
+            .collect();
+        let expected = [
+            ("session.id", AttributeValue::Text("theirs".into())),
+            (
+                "list",
+                AttributeValue::Json(r#"[true,{"deep":1,"odd":null}]"#.into()),
+            ),
+            ("bytes", AttributeValue::Text("/wA=".into())),
+        ]
+        .map(|(key, value)| (key.to_owned(), value));
+        assert_eq!(attributes, expected);
+    }
+
+    /// A span without an id is none; a link without one is left out.
+    #[test]
+    fn ids_are_checked() {
+        let good = trace::span::Link {
+            trace_id: vec![1; 16],
+            span_id: vec![2; 8],
+            ..Default::default()
+        };
+        let linked = trace::Span {
+            links: vec![trace::span::Link::default(), good],
+            ..span()
+        };
+        let links = decode_span(&[&linked.encode_to_vec()]).unwrap().links;
+        let ids: Vec<_> = links.iter().map(|link| link.span_id.as_str()).collect();
+        assert_eq!(ids, ["0202020202020202"]);
+        let nameless = trace::Span {
+            span_id: vec![0; 8],
+            ..span()
+        };
+        let fault = decode_span(&[&nameless.encode_to_vec()]).unwrap_err();
+        assert_eq!(fault, DecodeFault::Id("spanId"));
+        assert!(matches!(
+            decode_span(&[&[10, 99]]),
+            Err(DecodeFault::Protobuf(_))
+        ));
+    }
+
+    /// A sink that is asked for the same spans twice must see the same order of events.
+    #[test]
+    fn events_are_in_the_order_of_time() {
+        let at = |time_unix_nano, name: &str| trace::span::Event {
+            time_unix_nano,
+            name: name.to_owned(),
+            ..Default::default()
+        };
+        let span = trace::Span {
+            events: vec![at(3, "c"), at(1, "a"), at(2, "b")],
+            ..span()
+        };
+        let events = decode_span(&[&span.encode_to_vec()]).unwrap().events;
+        let names: String = events.into_iter().map(|event| event.name).collect();
+        assert_eq!(names, "abc");
+    }
+}
