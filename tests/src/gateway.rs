@@ -105,6 +105,12 @@ impl Gateway {
         &self.admin
     }
 
+    /// The folder it runs in, with its configuration.
+    #[must_use]
+    pub fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
     /// What it logged so far.
     #[must_use]
     pub fn log(&self) -> String {
@@ -124,8 +130,17 @@ impl Gateway {
     /// # Errors
     /// When it is gone already.
     pub async fn terminate(&self) -> Result<()> {
+        self.signal("TERM").await
+    }
+
+    /// Send it a signal, such as `HUP`.
+    ///
+    /// # Errors
+    /// When it is gone already.
+    pub async fn signal(&self, signal: &str) -> Result<()> {
         let id = self.process.id().context("it has ended")?;
-        let kill = Command::new("kill").arg(id.to_string()).status().await?;
+        let mut kill = Command::new("kill");
+        let kill = kill.args(["-s", signal, &id.to_string()]).status().await?;
         ensure!(kill.success(), "no process {id}");
         Ok(())
     }

@@ -61,7 +61,7 @@ impl ProviderComponent {
         let deadline = Instant::now() + limits.start_timeout();
         let log = Arc::new(LogBudget::new(limits.log_records_per_second));
         let mut store = State::store(engine, name, outbound, limits, &log);
-        arm(&mut store, deadline);
+        arm(&mut store, "describe", deadline);
         let described = async {
             let instance = pre.instantiate_async(&mut store).await?;
             // Loading looks at the type of every function, so a provider with another

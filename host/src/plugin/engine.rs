@@ -17,6 +17,10 @@ pub(super) const TICK: Duration = Duration::from_millis(10);
 /// What a slot of the pool keeps resident between two instances, in bytes.
 const KEEP_RESIDENT: usize = 64 * 1024;
 
+/// Free slots of the pool that stay fitted to the component they had last. Each may hold the
+/// image of one that is long replaced: a file, and its memory.
+const WARM_SLOTS: u32 = 32;
+
 /// Core instances, memories, tables and stacks of all providers together. It costs address
 /// space alone; a component is several core instances.
 const MAX_INSTANCES: u32 = 10_000;
@@ -89,6 +93,7 @@ fn pooled() -> InstanceAllocationStrategy {
         .total_memories(MAX_INSTANCES)
         .total_tables(MAX_INSTANCES)
         .total_stacks(MAX_INSTANCES)
+        .max_unused_warm_slots(WARM_SLOTS)
         .max_memory_size(MAX_MEMORY_BYTES)
         .table_elements(MAX_TABLE_ELEMENTS)
         .linear_memory_keep_resident(KEEP_RESIDENT)

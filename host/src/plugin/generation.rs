@@ -43,6 +43,7 @@ pub(crate) struct Generation {
 
 /// What is remembered of a generation.
 pub(super) struct Record {
+    pub(super) provider: Arc<str>,
     pub(super) number: u64,
     pub(super) version: String,
     pub(super) digest: String,
@@ -68,6 +69,7 @@ impl Record {
 impl Generation {
     pub(super) fn new(number: u64, component: Arc<ProviderComponent>) -> Self {
         let record = Record {
+            provider: Arc::clone(&component.name),
             number,
             version: component.info.version.clone(),
             digest: component.digest.clone(),

@@ -60,7 +60,7 @@ impl Instance {
         } = start;
         let name = &component.name;
         let mut store = State::store(start.engine, name, start.outbound, limits, start.log);
-        arm(&mut store, deadline);
+        arm(&mut store, "initialize", deadline);
         let started = async {
             let instance = component.pre.instantiate_async(&mut store).await?;
             let guests = component.indices.load(&mut store, &instance)?;
@@ -91,8 +91,10 @@ impl Instance {
     }
 }
 
-/// Give the next call of a store its deadline.
-pub(super) fn arm(store: &mut Store<State>, deadline: Instant) {
-    store.data_mut().deadline = deadline;
+/// Tell a store of the next call: what it is, and its deadline.
+pub(super) fn arm(store: &mut Store<State>, operation: &'static str, deadline: Instant) {
+    let state = store.data_mut();
+    state.outbound.operation = operation;
+    state.deadline = deadline;
     store.set_epoch_deadline(1);
 }

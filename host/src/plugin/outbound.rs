@@ -76,7 +76,9 @@ pub(crate) struct Outbound {
     pub(super) limits: Arc<Limits>,
     /// Where requests are counted, if they are.
     pub(super) record: Option<Arc<Record>>,
-    /// What the call that runs now was refused, for its error.
+    /// The call that runs now.
+    pub(super) operation: &'static str,
+    /// What that was refused, for its error.
     pub(super) verdict: Arc<Mutex<Option<contract::Error>>>,
     /// Requests that have no answer yet, or not all of it.
     pub(super) waiting: Arc<AtomicUsize>,
@@ -248,6 +250,9 @@ impl Outbound {
         let watch = self.watch();
         let span = tracing::debug_span!(
             "provider request",
+            provider = self.record.as_ref().map(|record| &*record.provider),
+            generation = self.record.as_ref().map(|record| record.number),
+            operation = self.operation,
             otel.kind = "client",
             http.request.method = %request.method(),
             server.address = request.url().host_str(),
@@ -341,12 +346,14 @@ impl WasiHttpHooks for Outbound {
             > + Send,
     > {
         let outbound = self.clone();
-        Box::new(async move {
+        let sending = async move {
             let response = outbound.send(request, options.unwrap_or_default()).await?;
             let no_more: Box<dyn Future<Output = Result<(), Error>> + Send> =
                 Box::new(async { Ok(()) });
             Ok((response, no_more))
-        })
+        };
+        // It goes on in a task of its own, and belongs to the call all the same.
+        Box::new(sending.in_current_span())
     }
 
     // The native client derives it from the address.

@@ -135,7 +135,7 @@ impl Pool {
         }
         let warm = self.idle().pop();
         if let Some(Idle { mut instance, .. }) = warm {
-            arm(&mut instance.store, call.deadline);
+            arm(&mut instance.store, call.operation, call.deadline);
             return Ok(instance);
         }
         if let Some(not_before) = self.supervisor.not_before() {
@@ -174,8 +174,9 @@ impl Pool {
             setting,
         });
         match started.await {
-            Ok(instance) => {
+            Ok(mut instance) => {
                 self.supervisor.started();
+                arm(&mut instance.store, call.operation, call.deadline);
                 Ok(instance)
             }
             Err(NotStarted::Answered(error)) => Err(error),

@@ -61,6 +61,7 @@ impl Runtime {
             credentials,
             limits: Arc::clone(limits),
             record: record.cloned(),
+            operation: "describe",
             verdict: Arc::default(),
             waiting: Arc::default(),
         }

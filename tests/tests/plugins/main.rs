@@ -12,5 +12,6 @@ mod loading;
 mod misdeed;
 mod misdeeds;
 mod network;
+mod observability;
 mod secrets;
 mod supervision;

@@ -12,6 +12,8 @@ mod backend;
 mod client;
 mod formats;
 mod limits;
+#[cfg(unix)]
+mod providers;
 mod redaction;
 mod sdk;
 mod stopping;
