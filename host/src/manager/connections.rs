@@ -170,7 +170,7 @@ impl Connections {
         let Some(host) = &self.host else {
             return false;
         };
-        if !host.providers().is_empty() {
+        if host.has_providers() {
             self.had_provider.store(true, Ordering::Relaxed);
         }
         // A provider that is away for a moment must not send its spans elsewhere.

@@ -15,6 +15,7 @@ use tokio_util::task::TaskTracker;
 use super::component::ProviderComponent;
 use super::connection::Connection;
 use super::engine::{Engine, EngineOptions};
+use super::error::{HostError, SwapError};
 use super::folder::Folder;
 use super::generation::Generation;
 use super::limits::Limits;
@@ -28,52 +29,6 @@ use super::spec::ConnectionSpec;
 use super::status::{ProviderActivity, ProviderStatus};
 use super::watcher::Watcher;
 use crate::config::{LimitsConfig, PluginsConfig};
-
-/// Why a host cannot start.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum HostError {
-    /// The plugins folder cannot be read.
-    #[error(
-        "the plugins folder {} cannot be read: {reason}. Create it, or name another with `folder` \
-         under [plugins] in roost.toml or with ROOST_PLUGINS", folder.display()
-    )]
-    Folder {
-        /// The folder.
-        folder: PathBuf,
-        /// What the file system said.
-        reason: std::io::Error,
-    },
-    /// WebAssembly cannot be run here.
-    #[error("the WebAssembly engine cannot start: {0}")]
-    Engine(String),
-    /// The HTTP client cannot be built.
-    #[error("the HTTP client cannot start: {0}")]
-    Client(#[from] reqwest::Error),
-}
-
-/// Why what serves cannot be changed by hand.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum SwapError {
-    /// There is no such provider.
-    #[error("there is no provider {name}; there are: {}", .known.join(", "))]
-    Unknown {
-        /// What was asked for.
-        name: String,
-        /// The providers there are.
-        known: Vec<String>,
-    },
-    /// Nothing served before what serves.
-    #[error(
-        "nothing served before the generation of {0} that serves now, so there is nothing to go \
-         back to"
-    )]
-    NothingBefore(String),
-    /// The folder cannot be looked at.
-    #[error(transparent)]
-    Host(#[from] HostError),
-}
 
 /// How often it is looked for instances that have waited too long for a call.
 const TEND_INTERVAL: Duration = Duration::from_secs(1);
@@ -183,6 +138,14 @@ impl Host {
             .iter()
             .filter_map(|(name, slot)| ProviderStatus::of(name, slot))
             .collect()
+    }
+
+    /// Whether any provider has a file in the folder.
+    pub(crate) fn has_providers(&self) -> bool {
+        let slots = self.inner.slots();
+        slots
+            .values()
+            .any(|slot| slot.current().is_some() || slot.refusal().is_some())
     }
 
     /// What the providers are doing, and what their last generations did, by name.

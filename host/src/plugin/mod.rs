@@ -11,6 +11,7 @@ mod component;
 mod connection;
 mod ending;
 mod engine;
+mod error;
 mod folder;
 mod generation;
 mod guests;
@@ -35,7 +36,8 @@ mod status;
 mod supervisor;
 mod watcher;
 
-pub use host::{Host, HostError, SwapError};
+pub use error::{HostError, SwapError};
+pub use host::Host;
 pub use meter::{Counted, DURATION_BUCKETS, Durations};
 pub use refusal::Refusal;
 pub use resolver::{Lookup, SystemLookup};
