@@ -6,7 +6,7 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 
 # Guests are linted for the target they are built for as well.
-guests := --package roost-phoenix --package roost-echo --package roost-misdeeds --package roost-sink
+guests := --package roost-phoenix --package roost-mlflow --package roost-echo --package roost-misdeeds --package roost-sink
 
 .PHONY: setup demo test bench plugins guests lint docs wit help host-tools wasm-target venv
 
@@ -26,6 +26,7 @@ bench: setup ## Measure it, beside the same done natively
 
 plugins: wasm-target ## Build the providers into plugins/
 	scripts/guest.sh roost-phoenix plugins/phoenix.wasm
+	scripts/guest.sh roost-mlflow plugins/mlflow.wasm
 
 # What only the tests load. Two versions of one package in one target folder would build
 # each other anew every time.

@@ -1,19 +1,28 @@
 #!/usr/bin/env bash
-# The Python environments of the tests and the demo: the real servers in .venv, and in
-# .venv/client their own clients. Those have one to themselves because beside the server
-# the client loads all of it, six seconds each time a script starts.
+# The Python environments of the tests and the demo: Phoenix in .venv, its own client in
+# .venv/client, and MLflow with its client in .venv/mlflow. Phoenix's client has one to itself
+# because beside the server it loads all of it, six seconds each time a script starts; MLflow,
+# because both servers pin what they share.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 . scripts/messages.sh
 . scripts/debian.sh
 
-requirements=tests/requirements.txt
-client_requirements=tests/python/requirements.txt
-# A copy of what was installed last: present and the same, there is nothing to do.
-installed=.venv/installed-requirements.txt
 python=${PYTHON:-python3}
 
-if cat "$requirements" "$client_requirements" | cmp --silent - "$installed"; then
+# Whether an environment has what these lists say: is_installed <environment> <list> ...
+is_installed() {
+    local environment=$1
+    shift
+    cat "$@" | cmp --silent - "$environment/installed-requirements.txt"
+}
+
+requirements=tests/requirements.txt
+client_requirements=tests/python/requirements.txt
+mlflow_requirements=tests/mlflow-requirements.txt
+if is_installed .venv "$requirements" "$client_requirements" &&
+    is_installed .venv/client "$client_requirements" &&
+    is_installed .venv/mlflow "$mlflow_requirements"; then
     exit 0
 fi
 
@@ -43,15 +52,20 @@ if ! .venv/bin/python -m pip --version >/dev/null 2>&1; then
         "Run as root: apt-get install python3-venv"
 fi
 
+# Install what an environment lacks: install <environment> <what it is> <list> <included list> ...
 install() {
-    .venv/bin/python -m pip --python "$1" install \
-        --quiet --disable-pip-version-check --requirement "$2" || fail \
-        "the Python packages of $2 cannot be installed" \
+    local environment=$1 what=$2 list=$3
+    shift 2
+    is_installed "$environment" "$@" && return
+    say "Installing $what into $environment"
+    [ -e "$environment/bin/python" ] || .venv/bin/python -m venv --without-pip "$environment"
+    .venv/bin/python -m pip --python "$environment" install \
+        --quiet --disable-pip-version-check --requirement "$list" || fail \
+        "the Python packages of $list cannot be installed" \
         "pip says why above. Behind a proxy or a mirror, set what pip reads: HTTPS_PROXY, PIP_INDEX_URL."
+    cat "$@" >"$environment/installed-requirements.txt"
 }
 
-say "Installing Phoenix into .venv (a minute or two, 700 MB)"
-install .venv "$requirements"
-.venv/bin/python -m venv --without-pip .venv/client
-install .venv/client "$client_requirements"
-cat "$requirements" "$client_requirements" >"$installed"
+install .venv "Phoenix (a minute or two, 700 MB)" "$requirements" "$client_requirements"
+install .venv/client "Phoenix's client" "$client_requirements"
+install .venv/mlflow "MLflow (a minute, 850 MB)" "$mlflow_requirements"

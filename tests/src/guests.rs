@@ -15,6 +15,14 @@ pub fn phoenix_provider() -> Result<PathBuf> {
     built("plugins/phoenix.wasm", "plugins")
 }
 
+/// The MLflow provider.
+///
+/// # Errors
+/// When it is not built.
+pub fn mlflow_provider() -> Result<PathBuf> {
+    built("plugins/mlflow.wasm", "plugins")
+}
+
 /// A provider without a backend: it serves the spans of its configuration, and a
 /// project's name can make it misbehave (`tests/guests/echo`). It is version 1.0.0.
 ///

@@ -11,6 +11,7 @@ mod folder;
 mod gateway;
 mod guard;
 mod guests;
+mod mlflow;
 mod names;
 mod phoenix;
 mod ports;
@@ -21,7 +22,10 @@ mod scripted;
 pub use eventually::eventually;
 pub use folder::PluginFolder;
 pub use gateway::{Gateway, Stopped};
-pub use guests::{core_module, echo, echo_next, misdeeds, other_contract, phoenix_provider, sink};
+pub use guests::{
+    core_module, echo, echo_next, misdeeds, mlflow_provider, other_contract, phoenix_provider, sink,
+};
+pub use mlflow::Mlflow;
 pub use names::{span_id, trace_id, unique};
 pub use phoenix::Phoenix;
 pub use program::{Ran, begin_shell, roost, shell};

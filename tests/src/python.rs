@@ -8,7 +8,7 @@ use serde_json::Value;
 use tokio::io::AsyncWriteExt;
 use tokio::process::Command;
 
-use crate::{Phoenix, repository};
+use crate::{Mlflow, Phoenix, repository};
 
 impl Phoenix {
     /// Run `tests/python/<script>` against this server, as [`python`].
@@ -26,7 +26,26 @@ impl Phoenix {
     }
 }
 
-/// Run `tests/python/<script>` where the clients are, with this in its environment. It reads
+impl Mlflow {
+    /// Run `tests/python/<script>` with MLflow's own client against this server, as [`python`].
+    ///
+    /// # Errors
+    /// When the script fails: with what it said.
+    pub async fn python(&self, script: &str, input: &Value) -> Result<Value> {
+        let mut environment = vec![
+            ("MLFLOW_TRACKING_URI", self.http_endpoint()),
+            ("MLFLOW_DISABLE_TELEMETRY", "true"),
+            ("DO_NOT_TRACK", "true"),
+        ];
+        if let Some((user, password)) = self.admin().and_then(|admin| admin.split_once(':')) {
+            environment.push(("MLFLOW_TRACKING_USERNAME", user));
+            environment.push(("MLFLOW_TRACKING_PASSWORD", password));
+        }
+        run(".venv/mlflow/bin/python", script, &environment, input).await
+    }
+}
+
+/// Run `tests/python/<script>` where Phoenix's client is, with this in its environment. It reads
 /// `input` as JSON from standard input, and what it prints is returned.
 ///
 /// # Errors

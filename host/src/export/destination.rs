@@ -29,10 +29,9 @@ pub enum Routing {
     /// By a resource attribute of this key, which the pipeline adds. Spans of many projects
     /// share a request.
     ResourceAttribute(String),
-    /// By a request header of this name, which the pipeline adds; one project a request.
-    Header(HeaderName),
-    /// By the credential among the headers; one project a request.
-    Credential,
+    /// By the headers, which are this project's: one of them names it, or is a credential for
+    /// it. One project a request.
+    Headers,
 }
 
 /// What one request may hold at most.

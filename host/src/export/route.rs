@@ -146,27 +146,17 @@ impl Route {
 
         let mut resource = project.resource().to_vec();
         merge(&mut resource, destination.resource_attributes);
-        let mut headers = destination.headers;
+        let mut mixed = destination.limits.mixed_projects;
         match &destination.routing {
             Routing::ResourceAttribute(key) => {
                 let name = KeyValue::new(key.clone(), project.name().to_owned());
                 merge(&mut resource, [name]);
             }
-            Routing::Header(header) => {
-                let name = HeaderValue::from_str(project.name()).map_err(|_| {
-                    let project = project.name();
-                    refused(format!(
-                        "the project's name `{project}` cannot be sent in the header `{header}`"
-                    ))
-                })?;
-                headers.insert(header, name);
-            }
-            Routing::Credential => {}
+            Routing::Headers => mixed = false,
         }
-        let mixed = destination.limits.mixed_projects
-            && matches!(destination.routing, Routing::ResourceAttribute(_));
 
-        let mut headers: Vec<_> = headers
+        let mut headers: Vec<_> = destination
+            .headers
             .iter()
             .map(|(name, value)| {
                 let mut value = value.clone();

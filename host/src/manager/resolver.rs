@@ -178,7 +178,12 @@ fn destination(
     let endpoint = Url::parse(&export.endpoint)
         .map_err(|error| refused(format!("`{}` is no address: {error}", export.endpoint)))?;
     let mut headers = HeaderMap::new();
-    for Header { name, value } in export.headers {
+    let (routing, named_by) = match export.routing {
+        ProjectRouting::ResourceAttribute(key) => (Routing::ResourceAttribute(key), None),
+        ProjectRouting::Header(header) => (Routing::Headers, Some(header)),
+        ProjectRouting::Credential => (Routing::Headers, None),
+    };
+    for Header { name, value } in export.headers.into_iter().chain(named_by) {
         let wrong = || refused(format!("`{name}` with this value is no header"));
         let value = HeaderValue::try_from(value).map_err(|_| wrong())?;
         headers.insert(HeaderName::try_from(&name).map_err(|_| wrong())?, value);
@@ -188,13 +193,6 @@ fn destination(
             .export_credentials(&endpoint, named)
             .map_err(resolve_error)?,
     );
-    let routing = match export.routing {
-        ProjectRouting::ResourceAttribute(key) => Routing::ResourceAttribute(key),
-        ProjectRouting::Header(name) => Routing::Header(
-            HeaderName::try_from(&name).map_err(|_| refused(format!("`{name}` is no header")))?,
-        ),
-        ProjectRouting::Credential => Routing::Credential,
-    };
     Ok(OtlpDestination {
         protocol: match export.protocol {
             OtlpProtocol::Grpc => Protocol::Grpc,

@@ -111,9 +111,11 @@ fn check_credential(credential: &Credential, properties: &[Property]) -> Result<
         ));
     }
     HeaderName::try_from(header).map_err(|_| format!("`{header}` is no header name"))?;
-    if !template.contains("{}") || HeaderValue::try_from(template).is_err() {
+    let has_place = template.contains("{}") || template.contains("{base64}");
+    if !has_place || HeaderValue::try_from(template).is_err() {
         return Err(format!(
-            "credential `{property}`: the template `{template}` must be a header value with {{}} in it"
+            "credential `{property}`: the template `{template}` must be a header value with {{}} \
+             or {{base64}} in it"
         ));
     }
     Ok(())

@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
 use http::{HeaderMap, HeaderName, HeaderValue};
 use serde_json::{Map, Value};
 use url::Url;
@@ -150,11 +152,37 @@ fn credentials(
                 credential.property
             )
         };
-        let text = credential.template.replace("{}", secret.expose_secret());
+        let text = presented(&credential.template, secret.expose_secret());
         let mut value = HeaderValue::try_from(text).map_err(|_| invalid())?;
         value.set_sensitive(true);
         let name = HeaderName::try_from(&credential.header).map_err(|_| invalid())?;
         headers.insert(name, value);
     }
     Ok(headers)
+}
+
+/// A secret in its place in a template: as it is, or in base64. Once put there, it is not looked
+/// at again.
+fn presented(template: &str, secret: &str) -> String {
+    if template.contains("{base64}") {
+        template.replace("{base64}", &BASE64_STANDARD.encode(secret))
+    } else {
+        template.replace("{}", secret)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_secret_is_presented_as_the_template_says() {
+        for (template, secret, expected) in [
+            ("Bearer {}", "key", "Bearer key"),
+            ("Basic {base64}", "user:pass", "Basic dXNlcjpwYXNz"),
+            ("{}", "{base64}", "{base64}"),
+        ] {
+            assert_eq!(presented(template, secret), expected);
+        }
+    }
 }

@@ -91,5 +91,5 @@ fn spans_without_a_destination_are_counted() {
 }
 
 fn to(endpoint: &str) -> OtlpDestination {
-    OtlpDestination::new(Protocol::Grpc, endpoint, Routing::Credential)
+    OtlpDestination::new(Protocol::Grpc, endpoint, Routing::Headers)
 }

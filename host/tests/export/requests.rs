@@ -85,9 +85,14 @@ fn what_a_destination_and_a_session_ask_for_is_added() {
 fn a_project_named_by_a_header_has_requests_of_its_own() {
     for protocol in PROTOCOLS {
         let receiver = Receiver::willing(protocol);
-        let routing = Routing::Header(HeaderName::from_static("x-project"));
-        let answer = OtlpDestination::new(protocol, receiver.endpoint(), routing);
-        let pipeline = start(&config(), &Resolver::new(move |_, _| Ok(answer.clone())));
+        let answer = OtlpDestination::new(protocol, receiver.endpoint(), Routing::Headers);
+        let resolver = Resolver::new(move |project, _| {
+            let name = HeaderValue::from_str(project.name()).unwrap();
+            Ok(answer
+                .clone()
+                .with_header(HeaderName::from_static("x-project"), name))
+        });
+        let pipeline = start(&config(), &resolver);
         let projects = ["acme", "globex"].map(project);
         for project in projects.iter().cycle().take(6) {
             span(&pipeline, project, project.name());
@@ -255,7 +260,7 @@ fn a_span_lives_by_the_rules() {
 fn a_destination_does_not_show_its_headers() {
     let name = HeaderName::from_static("authorization");
     let destination =
-        OtlpDestination::new(Protocol::Grpc, "http://localhost:4317", Routing::Credential)
+        OtlpDestination::new(Protocol::Grpc, "http://localhost:4317", Routing::Headers)
             .with_header(name, HeaderValue::from_static("Bearer hush"));
     let shown = format!("{destination:?}");
     assert!(

@@ -2,6 +2,9 @@
 //! answers some that are none with status 500, decodes leniently, and takes an id of one type
 //! for a place among another's.
 
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
+
 /// The id of row `row` of the type `kind`.
 pub(crate) fn format(kind: &str, row: u64) -> String {
     encode(format!("{kind}:{row}").as_bytes())
@@ -10,7 +13,7 @@ pub(crate) fn format(kind: &str, row: u64) -> String {
 /// The row that `id` names; none for an id of another type, for what is no id, and for other
 /// spellings of one.
 pub(crate) fn row(kind: &str, id: &str) -> Option<u64> {
-    let text = String::from_utf8(decode(id)?).ok()?;
+    let text = String::from_utf8(BASE64_STANDARD.decode(id).ok()?).ok()?;
     let digits = text.strip_prefix(kind)?.strip_prefix(':')?;
     let row = digits.parse().ok().filter(|row| *row <= MOST)?;
     (format(kind, row) == id).then_some(row)
@@ -19,41 +22,9 @@ pub(crate) fn row(kind: &str, id: &str) -> Option<u64> {
 /// The largest row id of SQLite and PostgreSQL.
 const MOST: u64 = i64::MAX as u64;
 
-const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-
 /// Base64.
 pub(crate) fn encode(bytes: &[u8]) -> String {
-    let mut text = String::with_capacity(bytes.len().div_ceil(3) * 4);
-    for group in bytes.chunks(3) {
-        let bits = (0..3).fold(0_u32, |bits, place| {
-            bits << 8 | group.get(place).map_or(0, |byte| u32::from(*byte))
-        });
-        for place in 0..4 {
-            let digit = (bits >> (18 - 6 * place) & 63) as usize;
-            text.push(match ALPHABET.get(digit) {
-                Some(symbol) if place <= group.len() => char::from(*symbol),
-                _ => '=',
-            });
-        }
-    }
-    text
-}
-
-/// None for what is no base64. What stands in the last, unfinished group is not looked at:
-/// [`row`] compares with the one right spelling.
-fn decode(text: &str) -> Option<Vec<u8>> {
-    let mut bytes = Vec::with_capacity(text.len() / 4 * 3);
-    let (mut bits, mut count) = (0_u32, 0);
-    for symbol in text.trim_end_matches('=').bytes() {
-        let digit = ALPHABET.iter().position(|it| *it == symbol)?;
-        bits = bits << 6 | u32::try_from(digit).ok()?;
-        count += 6;
-        if count >= 8 {
-            count -= 8;
-            bytes.push((bits >> count & 255) as u8);
-        }
-    }
-    Some(bytes)
+    BASE64_STANDARD.encode(bytes)
 }
 
 #[cfg(test)]

@@ -20,7 +20,6 @@ mod annotations;
 mod arrow;
 mod bindings;
 mod condition;
-mod cursor;
 mod datasets;
 mod dsl;
 mod experiments;

@@ -2,13 +2,13 @@
 
 use roost_provider::http::Response;
 use roost_provider::types::{Span, SpanRef};
-use roost_provider::{Error, error, time};
+use roost_provider::{Error, cursor, error, time};
 
+use crate::Result;
 use crate::bindings::trace_store::{Order, OrderKey, Projection, SpanQuery};
 use crate::phoenix::{MOST, Page, phoenix};
 use crate::pushdown::{Plan, Window};
 use crate::span::{Decoder, Record};
-use crate::{Result, cursor};
 
 /// The order in which Phoenix lists spans. Both of its sorts have a total order and cursors
 /// that name a place in it, so spans that come in meanwhile move nothing.

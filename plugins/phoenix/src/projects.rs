@@ -1,12 +1,12 @@
 //! `project-store`.
 
-use roost_provider::{Error, error, time};
+use roost_provider::{Error, cursor, error, time};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use crate::bindings::project_store::{Guest, Project, ProjectPage, SpanSelection};
 use crate::phoenix::{Page, Phoenix, phoenix};
-use crate::{Provider, Result, cursor, lookup};
+use crate::{Provider, Result, lookup};
 use roost_provider::types::PageRequest;
 
 impl Guest for Provider {

@@ -4,13 +4,13 @@
 use std::collections::BTreeSet;
 
 use roost_provider::types::{PageRequest, TimeWindow};
-use roost_provider::{error, time};
+use roost_provider::{cursor, error, time};
 use serde::Deserialize;
 use serde_json::json;
 
 use crate::bindings::session_store::{Guest, Session, SessionPage, SessionTrace, SessionTracePage};
 use crate::phoenix::{Page, Phoenix, phoenix};
-use crate::{Provider, Result, cursor, lookup, projects, session_id};
+use crate::{Provider, Result, lookup, projects, session_id};
 
 impl Guest for Provider {
     fn list_sessions(

@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use roost_provider::types::Span;
-use roost_provider::{Error, error};
+use roost_provider::{Error, cursor, error};
 
 use crate::bindings::trace_store::{SpanBatch, SpanPage, SpanQuery};
 use crate::condition::Condition;
@@ -18,7 +18,7 @@ use crate::dsl::{Question, Row};
 use crate::listing::Listing;
 use crate::phoenix::{MOST, phoenix};
 use crate::pushdown::{Plan, Window};
-use crate::{Result, cursor, listing, projects};
+use crate::{Result, listing, projects};
 
 /// Below this number, spans over REST are there before a slice of the right length is found.
 const FEWEST: u32 = 300;

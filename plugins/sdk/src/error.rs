@@ -140,10 +140,12 @@ fn said(content_type: &str, body: &[u8]) -> Option<String> {
     Some(message.chars().take(EXCERPT).collect())
 }
 
-/// The error bodies of JSON backends: `detail` as a sentence or as a list of fields.
+/// The error bodies of JSON backends: `detail` as a sentence or as a list of fields, or a
+/// `message`.
 #[derive(Deserialize)]
 #[serde(untagged)]
 enum Detail {
+    Message { message: String },
     Sentence { detail: String },
     Fields { detail: Vec<Field> },
 }
@@ -158,7 +160,7 @@ struct Field {
 impl Detail {
     fn into_message(self) -> Option<String> {
         match self {
-            Self::Sentence { detail } => Some(detail),
+            Self::Message { message: said } | Self::Sentence { detail: said } => Some(said),
             Self::Fields { detail } if detail.is_empty() => None,
             Self::Fields { detail } => Some(
                 detail

@@ -61,6 +61,12 @@ impl Client {
         Request::new(self, Method::Post, path)
     }
 
+    /// A `PATCH` of this path.
+    #[must_use]
+    pub fn patch(&self, path: &[&str]) -> Request<'_> {
+        Request::new(self, Method::Patch, path)
+    }
+
     /// A `DELETE` of this path.
     #[must_use]
     pub fn delete(&self, path: &[&str]) -> Request<'_> {

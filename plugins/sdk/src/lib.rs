@@ -29,6 +29,7 @@
 //! panics.
 
 pub mod bindings;
+pub mod cursor;
 pub mod error;
 pub mod http;
 pub mod time;

@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use roost_provider::http::Response;
-use roost_provider::time;
 use roost_provider::types::{AnnotatorKind, PageRequest, SpanRef};
+use roost_provider::{cursor, time};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
@@ -12,7 +12,7 @@ use super::parts;
 use crate::annotation_id::{AnnotationId, Kind};
 use crate::bindings::annotation_store::{Annotation, AnnotationPage, Target};
 use crate::phoenix::{MOST, Page, Phoenix};
-use crate::{Result, cursor, projects, session_id};
+use crate::{Result, projects, session_id};
 
 /// The most bytes of ids in one address; a span's id takes 16, and as much for its key.
 const IDS_AN_ADDRESS: usize = 16 * 1024;

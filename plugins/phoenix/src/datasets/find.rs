@@ -1,14 +1,14 @@
 //! Finding the datasets of a project, by name, by id and all.
 
 use roost_provider::types::PageRequest;
-use roost_provider::{Error, error, time};
+use roost_provider::{Error, cursor, error, time};
 use serde::Deserialize;
 
 use super::name;
 use crate::bindings::dataset_store::{Dataset, DatasetPage, DatasetRef};
 use crate::metadata::Metadata;
 use crate::phoenix::{Page, Phoenix};
-use crate::{Result, cursor, global_id};
+use crate::{Result, global_id};
 
 /// A dataset as REST has it.
 #[derive(Debug, Deserialize)]

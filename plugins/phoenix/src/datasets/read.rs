@@ -1,7 +1,7 @@
 //! Reading records and versions.
 
-use roost_provider::time;
 use roost_provider::types::PageRequest;
+use roost_provider::{cursor, time};
 use serde::Deserialize;
 use serde_json::json;
 use serde_json::value::RawValue;
@@ -9,7 +9,7 @@ use serde_json::value::RawValue;
 use super::find::{check_version, own, visible};
 use crate::bindings::dataset_store::{DatasetRecord, DatasetRef, RecordPage, Version, VersionPage};
 use crate::phoenix::{Page, Phoenix};
-use crate::{Result, cursor, global_id};
+use crate::{Result, global_id};
 
 const VERSION: &str = "DatasetVersion";
 

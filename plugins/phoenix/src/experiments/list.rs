@@ -1,12 +1,13 @@
 //! Listing experiments. Phoenix lists those of one dataset; a project has several.
 
+use roost_provider::cursor;
 use roost_provider::types::PageRequest;
 
 use super::experiment::{Found, Record, summaries};
 use crate::bindings::dataset_store::DatasetRef;
 use crate::bindings::experiment_store::ExperimentPage;
 use crate::phoenix::{MOST, Page, Phoenix};
-use crate::{Result, cursor, datasets, global_id};
+use crate::{Result, datasets, global_id};
 
 const LISTING: &str = "experiment";
 const KIND: &str = "Experiment";

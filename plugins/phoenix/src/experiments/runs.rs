@@ -1,7 +1,7 @@
 //! Reading runs, with what belongs to them.
 
 use roost_provider::types::PageRequest;
-use roost_provider::{error, time};
+use roost_provider::{cursor, error, time};
 use serde::Deserialize;
 use serde_json::json;
 use serde_json::value::RawValue;
@@ -11,7 +11,7 @@ use super::evaluations::Records;
 use super::{experiment, metrics};
 use crate::bindings::experiment_store::{NewEvaluation, NewRun, Run, RunPage};
 use crate::phoenix::{MOST, Page, Phoenix};
-use crate::{Result, cursor, global_id};
+use crate::{Result, global_id};
 
 const LISTING: &str = "run";
 const KIND: &str = "ExperimentRun";

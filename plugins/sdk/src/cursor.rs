@@ -1,27 +1,30 @@
-//! Cursors: Phoenix's own, marked with the listing they belong to.
+//! Cursors: a backend's own or a provider's, marked with the listing they belong to.
 //!
-//! Phoenix takes a cursor of one listing for a place in another without a word. The mark
-//! makes that an error, and tells a later version of this provider what it is looking at.
+//! A backend takes a cursor of one listing for a place in another without a word. The mark
+//! makes that an error, and tells a later version of the provider what it is looking at.
 
-use roost_provider::{Error, error};
-
-use crate::Result;
+use crate::{Error, error};
 
 /// `cursor` of the listing `mark`, for the contract.
-pub(crate) fn mark(mark: &str, cursor: &str) -> String {
+#[must_use]
+pub fn mark(mark: &str, cursor: &str) -> String {
     format!("{mark}:{cursor}")
 }
 
-/// Phoenix's cursor in one that [`mark`] made.
-pub(crate) fn unmark<'c>(mark: &str, cursor: &'c str) -> Result<&'c str> {
+/// The cursor in one that [`mark`] made.
+///
+/// # Errors
+/// See [`refusal`].
+pub fn unmark<'c>(mark: &str, cursor: &'c str) -> Result<&'c str, Error> {
     cursor
         .strip_prefix(mark)
         .and_then(|rest| rest.strip_prefix(':'))
         .ok_or_else(|| refusal(cursor))
 }
 
-/// The error for a cursor that cannot be understood.
-pub(crate) fn refusal(cursor: &str) -> Error {
+/// The `invalid-argument` for a cursor that cannot be understood.
+#[must_use]
+pub fn refusal(cursor: &str) -> Error {
     error::invalid_argument(format!(
         "`{cursor}` is no cursor of this listing: begin again without one"
     ))
