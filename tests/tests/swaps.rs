@@ -155,7 +155,7 @@ async fn swaps_under_fire_fail_no_call_and_leave_nothing_behind() -> Result<()> 
         });
     }
     let swap = async |number: u64| {
-        let component = if number % 2 == 0 {
+        let component = if number.is_multiple_of(2) {
             echo_next()?
         } else {
             echo()?

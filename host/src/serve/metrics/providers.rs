@@ -115,7 +115,8 @@ fn states(
             gauge(of(status)).encode(family.encode_family(&[("provider", &*status.name)])?)?;
         }
     }
-    let doing: [(_, _, fn(&ProviderActivity) -> usize); 2] = [
+    type Doing = (&'static str, &'static str, fn(&ProviderActivity) -> usize);
+    let doing: [Doing; 2] = [
         (
             "provider_idle_instances",
             "Instances that wait for a call",

@@ -50,7 +50,7 @@ pub(crate) fn hoard() -> ! {
     let mut kept = Vec::new();
     loop {
         let fields = Fields::new();
-        let _ = fields.append(&"x-hoard".to_owned(), &vec![b'x'; 4 << 10]);
+        let _ = fields.append("x-hoard", &vec![b'x'; 4 << 10]);
         kept.push(fields);
     }
 }

@@ -118,7 +118,7 @@ impl TraceStore for Misdeeds {
             Misdeed::ForbiddenRedirect => vec![outgoing::follow(&config.url)?.to_string()],
             Misdeed::Snoop => deeds::snoop(),
             Misdeed::LogFlood => deeds::flood(),
-            Misdeed::TrapEveryThird if call % 3 == 0 => std::process::abort(),
+            Misdeed::TrapEveryThird if call.is_multiple_of(3) => std::process::abort(),
             Misdeed::TrapEveryThird => vec![call.to_string()],
             Misdeed::InitializeHangs | Misdeed::InitializeTraps => Vec::new(),
             Misdeed::DescribeLies => vec![String::new(); query.page.limit as usize + 1_000],

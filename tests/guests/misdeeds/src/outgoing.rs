@@ -35,7 +35,7 @@ pub(crate) fn read(url: &str) -> Result<usize, Error> {
 /// The status where a redirect leads to.
 pub(crate) fn follow(url: &str) -> Result<u16, Error> {
     let response = send(url, 0).map_err(failed)?;
-    let location = response.headers().get(&"location".to_owned()).pop();
+    let location = response.headers().get("location").pop();
     match location {
         Some(location) => status(&String::from_utf8_lossy(&location)),
         None => Ok(response.status()),

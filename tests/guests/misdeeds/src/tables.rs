@@ -40,7 +40,9 @@ macro_rules! hundred {
     };
 }
 
-static FUNCTIONS: [[[fn(u32) -> u32; 10]; 10]; 12] = [
+type Function = fn(u32) -> u32;
+
+static FUNCTIONS: [[[Function; 10]; 10]; 12] = [
     hundred!(0),
     hundred!(100),
     hundred!(200),
