@@ -15,7 +15,7 @@ use roost::plugin::{ConnectionSpec, Host};
 use roost::provider::{Provider, Scope, SpanQuery};
 use roost_tests::{PluginFolder, echo, echo_next, eventually, misdeeds, span_id, trace_id};
 use serde_json::{Value, json};
-use tokio::io::AsyncWriteExt;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 use tokio::sync::Mutex;
 use tokio::task::JoinSet;
@@ -99,13 +99,17 @@ async fn the_memory_of_a_storm_is_given_back() -> Result<()> {
     }
     let mut streams = Vec::new();
     for _ in 0..INSTANCES {
-        streams.push(backend.accept().await?.0);
+        let mut stream = backend.accept().await?.0;
+        let mut head = Vec::new();
+        while !head.ends_with(b"\r\n\r\n") {
+            head.push(stream.read_u8().await?);
+        }
+        streams.push(stream);
     }
     let during = Held::now()?;
-    for mut stream in streams {
-        stream
-            .write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\nconnection: close\r\n\r\n")
-            .await?;
+    for stream in &mut streams {
+        let answer = b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\nconnection: close\r\n\r\n";
+        stream.write_all(answer).await?;
     }
     while let Some(call) = calls.join_next().await {
         call??;
@@ -172,15 +176,17 @@ async fn swaps_under_fire_fail_no_call_and_leave_nothing_behind() -> Result<()> 
     for number in WARM_UP..WARM_UP + swaps {
         swap(number).await?;
     }
-    let after = Held::now()?;
+    let under_fire = Held::now()?;
     stop.store(true, Ordering::Relaxed);
     while let Some(reader) = readers.join_next().await {
         reader??;
     }
     host.shutdown().await;
+    let after = Held::now()?;
     let generation = host.providers()[0].generation.clone().context("gone")?;
     let calls = served.load(Ordering::Relaxed);
-    println!("{swaps} swaps, {calls} calls\nbefore {before:?}\nafter  {after:?}");
+    println!("{swaps} swaps, {calls} calls\nbefore     {before:?}");
+    println!("under fire {under_fire:?}\nafter      {after:?}");
     assert_eq!(generation.number, 1 + WARM_UP + swaps);
     assert!(after.threads <= before.threads + 4);
     assert!(after.files <= before.files + 8);

@@ -66,8 +66,11 @@ impl ProviderComponent {
             let instance = pre.instantiate_async(&mut store).await?;
             // Loading looks at the type of every function, so a provider with another
             // signature is refused here and not in the middle of a call.
-            let guests = indices.load(&mut store, &instance)?;
-            guests.provider.call_describe(&mut store).await
+            let guests = match indices.load(&mut store, &instance) {
+                Ok(guests) => guests,
+                Err(error) => return Ok(Err(Refusal::Incompatible(root_cause(&error)))),
+            };
+            guests.provider.call_describe(&mut store).await.map(Ok)
         };
         let info = timeout_at(deadline.into(), described)
             .await
@@ -76,7 +79,7 @@ impl ProviderComponent {
                 let setting = "start_timeout_millis";
                 let ending = explain("describe", setting, limits, store.data(), &error);
                 Refusal::Failed(ending.why().to_owned())
-            })?;
+            })??;
         let schema = ConfigSchema::parse(&info).map_err(Refusal::BadDescription)?;
         Ok(Self {
             name: Arc::clone(name),

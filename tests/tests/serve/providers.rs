@@ -6,19 +6,17 @@ use anyhow::{Context, Result, ensure};
 use roost_tests::{Gateway, PluginFolder, echo, echo_next, eventually, roost};
 use serde_json::Value;
 
-use crate::backend::{Backend, Mood};
 use crate::client::{send, shop, spans};
 
 const SOON: std::time::Duration = std::time::Duration::from_secs(60);
 
-/// A gateway whose spans go where the provider says, and the folder its commands run in.
-async fn gateway(backend: &Backend, plugins: &PluginFolder) -> Result<Gateway> {
+/// A gateway whose spans go where the provider says: nowhere.
+async fn gateway(plugins: &PluginFolder) -> Result<Gateway> {
     let settings = format!(
         "plugins.folder = {:?}\nplugins.poll_interval_seconds = 3600\n\
-         serve.control_socket = \"control\"\n\
-         connections.default.provider_config.endpoint = \"{}\"\n",
-        plugins.path(),
-        backend.endpoint()
+         serve.control_socket = \"control\"\nserve.shutdown_timeout_seconds = 1\n\
+         connections.default.provider_config.endpoint = \"http://127.0.0.1:9\"\n",
+        plugins.path()
     );
     Gateway::start(&settings, |_| Ok(())).await
 }
@@ -42,16 +40,12 @@ fn serving(providers: &[Value]) -> Result<(&str, u64)> {
 
 #[tokio::test]
 async fn commands_change_the_providers_of_a_gateway_that_runs() -> Result<()> {
-    let (backend, plugins) = (Backend::start(Mood::Willing).await?, PluginFolder::new()?);
+    let plugins = PluginFolder::new()?;
     plugins.install("echo", &echo()?)?;
-    let gateway = gateway(&backend, &plugins).await?;
+    let gateway = gateway(&plugins).await?;
     let socket = gateway.folder().join("control");
     assert_eq!(socket.metadata()?.permissions().mode() & 0o777, 0o600);
 
-    send(&gateway, &[], &shop(spans(3)))
-        .await?
-        .error_for_status()?;
-    backend.wait_for(3).await?;
     let listed = json(&gateway, &["providers", "list", "--running", "--json"]).await?;
     assert_eq!(serving(&listed)?, ("1.0.0", 1));
 
@@ -116,35 +110,44 @@ async fn without_a_gateway_a_command_says_how_to_have_one() -> Result<()> {
 
 #[tokio::test]
 async fn a_hangup_reloads_and_the_numbers_say_what_each_generation_did() -> Result<()> {
-    let (backend, plugins) = (Backend::start(Mood::Willing).await?, PluginFolder::new()?);
+    let plugins = PluginFolder::new()?;
     plugins.install("echo", &echo()?)?;
-    let gateway = gateway(&backend, &plugins).await?;
+    let gateway = gateway(&plugins).await?;
     send(&gateway, &[], &shop(spans(1)))
         .await?
         .error_for_status()?;
-    backend.wait_for(1).await?;
+    // Where they go is the provider's to say.
+    until(&gateway, &[CONFIGURED]).await?;
     plugins.install("echo", &echo_next()?)?;
     gateway.signal("HUP").await?;
+    until(
+        &gateway,
+        &[
+            "roost_provider_generation{provider=\"echo\"} 2\n",
+            "roost_provider_refused{provider=\"echo\"} 0\n",
+            CONFIGURED,
+            "roost_provider_calls_duration_seconds_count{provider=\"echo\",generation=\"1\",\
+             operation=\"configure-span-export\"} 1\n",
+            "roost_provider_calls_duration_seconds_bucket{le=\"+Inf\",provider=\"echo\",\
+             generation=\"1\",operation=\"configure-span-export\"} 1\n",
+        ],
+    )
+    .await
+}
+
+const CONFIGURED: &str = "roost_provider_calls_total{provider=\"echo\",generation=\"1\",\
+                          operation=\"configure-span-export\"} 1\n";
+
+/// Wait until the numbers of a gateway have these lines.
+async fn until(gateway: &Gateway, lines: &[&str]) -> Result<()> {
     let metrics = format!("http://{}/metrics", gateway.admin());
     let client = reqwest::Client::builder().no_proxy().build()?;
-    eventually("the second generation", SOON, async || {
+    eventually("the numbers", SOON, async || {
         let text = client.get(&metrics).send().await?.text().await?;
-        ensure!(
-            text.contains("roost_provider_generation{provider=\"echo\"} 2\n"),
-            "{text}"
-        );
+        for line in lines {
+            ensure!(text.contains(line), "{line} is not in\n{text}");
+        }
         Ok(())
     })
-    .await?;
-    let text = client.get(&metrics).send().await?.text().await?;
-    let labels = "provider=\"echo\",generation=\"1\",operation=\"configure-span-export\"";
-    for number in [
-        format!("roost_provider_calls_total{{{labels}}} 1\n"),
-        format!("roost_provider_calls_duration_seconds_count{{{labels}}} 1\n"),
-        format!("roost_provider_calls_duration_seconds_bucket{{le=\"+Inf\",{labels}}} 1\n"),
-        "roost_provider_refused{provider=\"echo\"} 0\n".to_owned(),
-    ] {
-        assert!(text.contains(&number), "{number} is not in\n{text}");
-    }
-    Ok(())
+    .await
 }
