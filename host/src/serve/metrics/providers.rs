@@ -178,7 +178,7 @@ fn counted(
             ..
         } = &line.counted.durations;
         let bounds = DURATION_BUCKETS.into_iter().zip(buckets.iter().copied());
-        let buckets: Vec<_> = bounds.chain([(f64::MAX, *longer)]).collect();
+        let buckets: Vec<_> = bounds.chain([(f64::INFINITY, *longer)]).collect();
         let labels = line.labels(None);
         let mut metric = family.encode_family(&labels)?;
         metric.encode_histogram::<NoLabelSet>(*sum, line.counted.count, &buckets, None)?;
