@@ -10,7 +10,7 @@ use anyhow::Result;
 use roost::Host;
 use roost::config::{ConnectionLimits, LimitsConfig, PluginsConfig};
 use roost::contract::TimeWindow;
-use roost::plugin::ConnectionSpec;
+use roost::plugin::{ConnectionSpec, DatabaseSpec};
 use roost::provider::{Provider, Scope, SpanQuery};
 use roost_tests::{PluginFolder, echo, misdeeds, phoenix_provider};
 use serde_json::{Map, Value, json};
@@ -172,6 +172,8 @@ fn beside(report: &mut Report, runtime: &Runtime) -> Result<()> {
             provider: provider.to_owned(),
             provider_config: config.as_object().cloned().unwrap_or_else(Map::new),
             secrets: [].into(),
+            secrets_refresh: Duration::from_secs(300),
+            database: DatabaseSpec::default(),
             allow_hosts: Vec::new(),
             limits: ConnectionLimits {
                 call_timeout_millis: Some(200),

@@ -91,6 +91,7 @@ fn no_message_shows_a_secret() {
         ("bad_secret", "12345678"),
         ("bad_serve", "12345678"),
         ("bad_url", "hunter2"),
+        ("bad_database", "hunter2"),
     ] {
         let case = package().join("tests/config").join(case);
         let file = fs::read_to_string(case.join("roost.toml")).unwrap();
@@ -167,6 +168,7 @@ fn without_a_file_every_key_has_its_default() {
             "requests_per_minute": 120_000,
             "bytes_per_minute": 8_589_934_592_u64
         },
+        "database": { "max_bytes": 10_737_418_240_u64 },
         "cache": {
             "enabled": true,
             "ttl_seconds": 5,
@@ -193,6 +195,7 @@ fn without_a_file_every_key_has_its_default() {
             "default": {
                 "provider_config": {},
                 "secrets": {},
+                "secrets_refresh_seconds": 300,
                 "allow_hosts": [],
                 "cache": true,
                 "limits": {}
@@ -361,8 +364,8 @@ fn of_both_names_for_the_http_endpoint_the_first_of_the_docs_wins() {
     );
 }
 
-#[test]
-fn the_variables_of_a_phoenix_connection_leave_another_provider_alone() {
+#[tokio::test]
+async fn the_variables_of_a_phoenix_connection_leave_another_provider_alone() {
     let env = [
         ("PHOENIX_HTTP_ENDPOINT", "http://phoenix:6006"),
         ("PHOENIX_API_ENDPOINT", "http://phoenix:6006"),
@@ -377,6 +380,7 @@ fn the_variables_of_a_phoenix_connection_leave_another_provider_alone() {
     assert_eq!(phoenix.connections.default.provider_config.len(), 2);
     let key = phoenix.connections.default.secrets["api_key"]
         .resolve()
+        .await
         .unwrap();
     assert_eq!(key.expose_secret(), "sk-1");
 }
@@ -415,8 +419,8 @@ fn a_file_that_is_named_and_not_there_is_an_error_that_says_who_named_it() {
     );
 }
 
-#[test]
-fn paths_in_a_file_are_relative_to_it() {
+#[tokio::test]
+async fn paths_in_a_file_are_relative_to_it() {
     let text = r#"
         plugins = { folder = "providers", cache_folder = "/var/cache/roost" }
         connections.default.secrets.api_key = { file = "key" }
@@ -431,6 +435,7 @@ fn paths_in_a_file_are_relative_to_it() {
     );
     let key = config.connections.default.secrets["api_key"]
         .resolve()
+        .await
         .unwrap();
     assert_eq!(
         key.expose_secret(),
@@ -439,12 +444,13 @@ fn paths_in_a_file_are_relative_to_it() {
     );
 }
 
-#[test]
-fn an_empty_secret_file_is_an_error_that_names_it() {
+#[tokio::test]
+async fn an_empty_secret_file_is_an_error_that_names_it() {
     let file = folder("empty").join("key");
     fs::write(&file, "\n").unwrap();
     let error = SecretSource::File { file: file.clone() }
         .resolve()
+        .await
         .unwrap_err();
     assert!(
         error.to_string().contains(file.to_str().unwrap()),
@@ -524,7 +530,7 @@ fn the_example_is_a_valid_configuration_of_the_defaults() {
     config.validate().unwrap();
     let expected = serde_json::to_value(Config::default()).unwrap();
     let config = serde_json::to_value(config).unwrap();
-    for section in ["telemetry", "plugins", "limits"] {
+    for section in ["telemetry", "plugins", "limits", "database"] {
         assert_eq!(config[section], expected[section], "{section}");
     }
 }
@@ -541,6 +547,7 @@ fn the_example_and_the_reference_name_every_key_and_variable() {
         "/telemetry/batch_config",
         "/plugins",
         "/limits",
+        "/database",
         "/serve",
         "/redaction",
     ] {

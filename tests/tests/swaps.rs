@@ -11,7 +11,7 @@ use std::time::Duration;
 use anyhow::{Context, Result, ensure};
 use roost::config::{ConnectionLimits, LimitsConfig, PluginsConfig};
 use roost::contract::TimeWindow;
-use roost::plugin::{ConnectionSpec, Host};
+use roost::plugin::{ConnectionSpec, DatabaseSpec, Host};
 use roost::provider::{Provider, Scope, SpanQuery};
 use roost_tests::{PluginFolder, echo, echo_next, eventually, misdeeds, span_id, trace_id};
 use serde_json::{Value, json};
@@ -62,6 +62,8 @@ fn spec(config: Value) -> ConnectionSpec {
         provider: "echo".to_owned(),
         provider_config: config.as_object().unwrap().clone(),
         secrets: [].into(),
+        secrets_refresh: Duration::from_secs(300),
+        database: DatabaseSpec::default(),
         allow_hosts: Vec::new(),
         limits: ConnectionLimits::default(),
     }

@@ -24,9 +24,18 @@ pub struct ConnectionConfig {
     /// The secrets by the names the provider's schema gives them. The host adds them to
     /// requests; a guest never reads one.
     pub secrets: BTreeMap<String, SecretSource>,
+    /// After how long secrets from files and commands are read again; after an answer `401`
+    /// they are at once. Seconds, 1 to 31,536,000; default 300.
+    pub secrets_refresh_seconds: u64,
     /// Hosts the provider may reach besides its endpoints, each a [`HostPattern`](super::HostPattern):
     /// `scheme://host:port`, the host as `*.example.com` for all that are below a name.
     pub allow_hosts: Vec<String>,
+    /// Where the provider's database is, for those that keep their own data: `sqlite:` and a
+    /// path that is relative to the folder of `[database]`, or `postgres://` and a server. It
+    /// may hold a password, so it is treated as a secret. None, the default: a SQLite file in
+    /// that folder.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub database: Option<SecretSource>,
     /// Whether the backend's answers are kept as `[cache]` says. Default true.
     pub cache: bool,
     /// What the provider may use here, where that differs from `[limits]`.
@@ -39,7 +48,9 @@ impl Default for ConnectionConfig {
             provider: None,
             provider_config: serde_json::Map::new(),
             secrets: BTreeMap::new(),
+            secrets_refresh_seconds: 300,
             allow_hosts: Vec::new(),
+            database: None,
             cache: true,
             limits: ConnectionLimits::default(),
         }

@@ -38,6 +38,14 @@ pub enum ConfigError {
         /// Why not.
         source: io::Error,
     },
+    /// A secret's command does not give it.
+    #[error("secret: command `{program}`: {reason}")]
+    SecretCommand {
+        /// The program; its arguments are not shown.
+        program: String,
+        /// Why not. Nothing of what it printed.
+        reason: String,
+    },
     /// A secret's source is there, and nothing is in it.
     #[error("secret: {from} is empty")]
     EmptySecret {

@@ -9,9 +9,10 @@ use super::origin::{Origin, key_path};
 use super::secret::MASK;
 use super::suggestion::suggest;
 use super::{
-    CacheConfig, Config, ConfigError, ConnectionConfig, ConnectionLimits, ExposeSecret,
-    HostPattern, Place, PluginsConfig, Problem, QueueFullPolicy, RedactionAction, RedactionConfig,
-    SamplingConfig, SecretSource, ServeConfig, TelemetryConfig, endpoint, identifier, project,
+    CacheConfig, Config, ConfigError, ConnectionConfig, ConnectionLimits, DatabaseConfig,
+    ExposeSecret, HostPattern, Place, PluginsConfig, Problem, QueueFullPolicy, RedactionAction,
+    RedactionConfig, SamplingConfig, SecretSource, ServeConfig, TelemetryConfig, endpoint,
+    identifier, project,
 };
 
 const HOUR_SECONDS: u64 = 3_600;
@@ -33,6 +34,7 @@ impl Config {
         findings.telemetry(&self.telemetry);
         findings.plugins(&self.plugins);
         findings.limits("limits", &ConnectionLimits::from(&self.limits));
+        findings.database(&self.database);
         findings.cache(&self.cache);
         findings.serve(&self.serve);
         findings.redaction(&self.redaction);
@@ -228,6 +230,14 @@ impl Findings<'_> {
         }
     }
 
+    fn database(&mut self, database: &DatabaseConfig) {
+        if let Some(folder) = &database.folder {
+            self.text("database.folder", &folder.to_string_lossy());
+        }
+        let bytes = database.max_bytes;
+        self.range("database.max_bytes", bytes, 1 << 20..=1 << 50);
+    }
+
     fn cache(&mut self, cache: &CacheConfig) {
         self.range("cache.ttl_seconds", cache.ttl_seconds, 1..=86_400);
         self.range("cache.max_bytes", cache.max_bytes, 1 << 20..=64 * GIB);
@@ -328,12 +338,26 @@ impl Findings<'_> {
                 self.endpoint(&key(&["provider_config", endpoint]), text, error);
             }
         }
+        self.range(
+            &key(&["secrets_refresh_seconds"]),
+            connection.secrets_refresh_seconds,
+            1..=YEAR_SECONDS,
+        );
         for (secret, source) in &connection.secrets {
             if let Err(advice) = check_secret(source) {
                 self.refuse_key(&key(&["secrets", secret]), advice);
             }
         }
         self.limits(&key(&["limits"]), &connection.limits);
+        if let Some(source) = &connection.database {
+            let advice = match source {
+                SecretSource::Literal(address) => check_database(address.expose_secret()),
+                source => check_secret(source),
+            };
+            if let Err(advice) = advice {
+                self.refuse_key(&key(&["database"]), advice);
+            }
+        }
         for host in &connection.allow_hosts {
             if let Err(error) = HostPattern::parse(host) {
                 self.endpoint(&key(&["allow_hosts"]), host, error);
@@ -402,6 +426,22 @@ fn pattern_fault(error: &regex::Error) -> String {
     )
 }
 
+/// Whether an address of a database begins as one; the message must not show it.
+fn check_database(address: &str) -> Result<(), &'static str> {
+    let begins = |scheme| {
+        address
+            .strip_prefix(scheme)
+            .is_some_and(|rest| !rest.is_empty())
+    };
+    if ["sqlite:", "postgres://", "postgresql://"]
+        .into_iter()
+        .any(begins)
+    {
+        return Ok(());
+    }
+    Err("must be `sqlite:` and a path, or `postgres://` and a server")
+}
+
 fn check_secret(source: &SecretSource) -> Result<(), &'static str> {
     match source {
         SecretSource::Env { env } if env.is_empty() || env.contains(['=', '\0']) => {
@@ -409,6 +449,9 @@ fn check_secret(source: &SecretSource) -> Result<(), &'static str> {
         }
         SecretSource::File { file } if file.as_os_str().is_empty() => {
             Err("`file` must be the path of a file")
+        }
+        SecretSource::Command { command } if command.first().is_none_or(String::is_empty) => {
+            Err("`command` must be a program and its arguments, such as `[\"vault\", \"read\"]`")
         }
         SecretSource::Literal(secret) if secret.expose_secret().is_empty() => {
             Err("is empty; remove the line if there is no secret")

@@ -52,7 +52,8 @@ impl DestinationResolver for ManagerResolver {
                 .map_err(resolve_error)?;
             match export {
                 SpanExport::Otlp(export) => {
-                    destination(&provider, export, named.as_ref()).map(Into::into)
+                    let otlp = destination(&provider, export, named.as_ref()).await;
+                    otlp.map(Into::into)
                 }
                 SpanExport::Sink => sink::destination(provider, project),
             }
@@ -164,7 +165,7 @@ fn plain_otlp(default: &Url, named: Option<Url>) -> OtlpDestination {
 }
 
 /// What a provider answered, with the credentials that it does not have.
-fn destination(
+async fn destination(
     provider: &Provider,
     export: OtlpExport,
     named: Option<&Url>,
@@ -191,6 +192,7 @@ fn destination(
     headers.extend(
         provider
             .export_credentials(&endpoint, named)
+            .await
             .map_err(resolve_error)?,
     );
     Ok(OtlpDestination {

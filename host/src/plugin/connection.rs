@@ -7,13 +7,15 @@ use std::time::Instant;
 use http::HeaderMap;
 use url::Url;
 
+use super::component::ProviderComponent;
 use super::generation::Generation;
 use super::limits::{Class, Limits};
 use super::policy::same_origin;
 use super::pool::{Call, Lease, Pool};
 use super::runtime::Runtime;
+use super::secrets::{Held, Secrets};
 use super::slot::Slot;
-use super::spec::ConnectionSpec;
+use super::spec::{ConnectionSpec, Resolved};
 use crate::contract::Error;
 
 /// A handle to a provider under one configuration.
@@ -22,12 +24,30 @@ pub(crate) struct Connection {
     inner: Arc<ConnectionInner>,
 }
 
+/// What a connection brings along, whichever generation it is fitted to.
+pub(super) struct Settings {
+    pub(super) spec: ConnectionSpec,
+    pub(super) secrets: Arc<Secrets>,
+    pub(super) limits: Arc<Limits>,
+}
+
+impl Settings {
+    /// What it comes to for a provider; the error says why it does not fit.
+    pub(super) fn resolve(
+        &self,
+        component: &ProviderComponent,
+        held: &Held,
+    ) -> Result<Resolved, String> {
+        self.spec
+            .resolve(component, &self.secrets, held, &self.limits)
+    }
+}
+
 struct ConnectionInner {
     key: u64,
     runtime: Arc<Runtime>,
     slot: Arc<Slot>,
-    spec: Arc<ConnectionSpec>,
-    limits: Arc<Limits>,
+    settings: Arc<Settings>,
 }
 
 impl Connection {
@@ -39,21 +59,25 @@ impl Connection {
         spec: ConnectionSpec,
     ) -> Self {
         let limits = Limits::of_connection(&spec.name, &spec.limits, &runtime.limits);
-        let spec = Arc::new(spec);
-        slot.join(key, &spec);
+        let secrets = Secrets::new(&spec.name, spec.secrets.clone(), spec.secrets_refresh);
+        let settings = Arc::new(Settings {
+            spec,
+            secrets: Arc::new(secrets),
+            limits: Arc::new(limits),
+        });
+        slot.join(key, &settings);
         Self {
             inner: Arc::new(ConnectionInner {
                 key,
                 runtime,
                 slot,
-                spec,
-                limits: Arc::new(limits),
+                settings,
             }),
         }
     }
 
     pub(crate) fn spec(&self) -> &ConnectionSpec {
-        &self.inner.spec
+        &self.inner.settings.spec
     }
 
     /// The generation that serves now.
@@ -69,18 +93,19 @@ impl Connection {
 
     /// The headers to present at `endpoint` when spans are sent there: the credentials of
     /// this connection, if the endpoint is one of its own or the operator `named` it.
-    pub(crate) fn credentials_for(
+    pub(crate) async fn credentials_for(
         &self,
         endpoint: &Url,
         named: Option<&Url>,
     ) -> Result<HeaderMap, Error> {
         let generation = self.generation()?;
-        let pool = self.pool(&generation)?;
+        let pool = self.pool(&generation).await?;
         let resolved = pool.resolved();
         if resolved.policy.is_endpoint(endpoint)
             || named.is_some_and(|url| same_origin(url, endpoint))
         {
-            return Ok(resolved.credentials.clone());
+            let headers = resolved.credentials.headers().await;
+            return Ok(headers.map_err(Error::Unavailable)?.0);
         }
         resolved
             .policy
@@ -89,16 +114,20 @@ impl Connection {
         Ok(HeaderMap::new())
     }
 
-    fn pool(&self, generation: &Generation) -> Result<Arc<Pool>, Error> {
+    async fn pool(&self, generation: &Generation) -> Result<Arc<Pool>, Error> {
         let ConnectionInner {
             key,
             runtime,
-            spec,
-            limits,
+            settings,
             ..
         } = &*self.inner;
+        let held = settings
+            .secrets
+            .current()
+            .await
+            .map_err(Error::Unavailable)?;
         generation
-            .pool(runtime, *key, spec, limits)
+            .pool(runtime, *key, settings, &held)
             .map_err(Error::InvalidArgument)
     }
 
@@ -114,12 +143,12 @@ impl Connection {
             operation,
             class,
             began,
-            deadline: began + self.inner.limits.timeout(class),
+            deadline: began + self.inner.settings.limits.timeout(class),
         };
         // Each turn but the last waited for a generation that was replaced meanwhile.
         loop {
             let generation = self.generation()?;
-            let pool = self.pool(&generation)?;
+            let pool = self.pool(&generation).await?;
             if let Some(lease) = Lease::take(runtime, generation, pool, call).await? {
                 return Ok(lease);
             }

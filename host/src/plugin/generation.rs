@@ -11,11 +11,11 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::component::ProviderComponent;
-use super::limits::Limits;
+use super::connection::Settings;
 use super::meter::Meter;
 use super::pool::Pool;
 use super::runtime::Runtime;
-use super::spec::ConnectionSpec;
+use super::secrets::Held;
 use super::status::Quarantine;
 
 /// How many calls a new generation is on probation.
@@ -132,15 +132,15 @@ impl Generation {
         &self,
         runtime: &Runtime,
         key: u64,
-        spec: &ConnectionSpec,
-        limits: &Arc<Limits>,
+        settings: &Settings,
+        held: &Held,
     ) -> Result<Arc<Pool>, String> {
         let mut pools = self.pools();
         if let Some(pool) = pools.get(&key) {
             return Ok(Arc::clone(pool));
         }
-        let resolved = spec.resolve(&self.component)?;
-        let pool = Arc::new(Pool::new(runtime, self, &spec.name, resolved, limits));
+        let resolved = settings.resolve(&self.component, held)?;
+        let pool = Arc::new(Pool::new(runtime, self, settings, resolved));
         pools.insert(key, Arc::clone(&pool));
         Ok(pool)
     }

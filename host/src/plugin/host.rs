@@ -1,14 +1,13 @@
 //! The host of all providers: loads what is in the plugins folder, and replaces, refuses
 //! and unloads as the folder changes.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
 use futures_util::future::join_all;
-use http::HeaderMap;
 use tokio_util::sync::{CancellationToken, DropGuard};
 use tokio_util::task::TaskTracker;
 
@@ -24,6 +23,7 @@ use super::policy::Policy;
 use super::refusal::Refusal;
 use super::resolver::{Lookup, SystemLookup};
 use super::runtime::{Runtime, size};
+use super::secrets::Credentials;
 use super::slot::Slot;
 use super::spec::ConnectionSpec;
 use super::status::{ProviderActivity, ProviderStatus};
@@ -45,6 +45,8 @@ struct Inner {
     drain_timeout: Duration,
     folder_path: PathBuf,
     folder: Arc<tokio::sync::Mutex<Folder>>,
+    /// The providers that are there because they come with Roost.
+    shipped: Mutex<BTreeSet<String>>,
     slots: Mutex<BTreeMap<String, Arc<Slot>>>,
     connections: AtomicU64,
     draining: TaskTracker,
@@ -83,6 +85,7 @@ impl Host {
         })
         .map_err(|error| HostError::Engine(format!("{error:#}")))?;
         let stop_watching = CancellationToken::new();
+        let folder = Folder::new(plugins.folder.clone(), plugins.shipped());
         let host = Self {
             inner: Arc::new(Inner {
                 runtime: Arc::new(Runtime::new(
@@ -93,7 +96,8 @@ impl Host {
                 )),
                 drain_timeout: Duration::from_secs(plugins.drain_timeout_seconds),
                 folder_path: plugins.folder.clone(),
-                folder: Arc::new(tokio::sync::Mutex::new(Folder::new(plugins.folder.clone()))),
+                folder: Arc::new(tokio::sync::Mutex::new(folder)),
+                shipped: Mutex::default(),
                 slots: Mutex::default(),
                 connections: AtomicU64::new(0),
                 draining: TaskTracker::new(),
@@ -202,6 +206,16 @@ impl Host {
         })
     }
 
+    /// Whether the provider of this name is there because it comes with Roost, and not
+    /// because somebody put it into the plugins folder.
+    #[must_use]
+    pub fn is_shipped(&self, name: &str) -> bool {
+        let shipped = self.inner.shipped.lock();
+        shipped
+            .unwrap_or_else(PoisonError::into_inner)
+            .contains(name)
+    }
+
     /// A connection to a provider, whether that is loaded yet or not.
     pub(crate) fn connect(&self, spec: ConnectionSpec) -> Connection {
         let slot = self.inner.slot(&spec.provider);
@@ -250,6 +264,8 @@ impl Inner {
         });
         let (_folder, changes) = look.await.map_err(|error| self.unreadable(error.into()))?;
         let changes = changes.map_err(|reason| self.unreadable(reason))?;
+        let shipped = changes.shipped;
+        *self.shipped.lock().unwrap_or_else(PoisonError::into_inner) = shipped;
         for name in changes.removed {
             tracing::info!(provider = name, "the provider's file is gone");
             self.retire(self.slot(&name).clear());
@@ -296,11 +312,11 @@ impl Inner {
         let runtime = &self.runtime;
         let nowhere = Arc::new(Policy::default());
         let limits = Arc::new(Limits::of_host(&runtime.limits));
-        let outbound = runtime.outbound(nowhere, HeaderMap::new(), &limits, None);
+        let outbound = runtime.outbound(nowhere, Credentials::none(), &limits, None);
         let engine = &runtime.engine;
         let component =
             ProviderComponent::load(engine, &slot.name, bytes, outbound, &limits).await?;
-        match slot.misfit(&component) {
+        match slot.misfit(&component).await {
             Some(why) => Err(Refusal::Misfit(why)),
             None => Ok(component),
         }

@@ -7,6 +7,8 @@ use tokio::time::timeout_at;
 use wasmtime::Store;
 
 use super::component::ProviderComponent;
+#[cfg(feature = "database")]
+use super::database::{Database, GuestDatabase};
 use super::ending::{Ending, explain};
 use super::engine::Engine;
 use super::guests::Guests;
@@ -32,6 +34,8 @@ pub(super) struct Start<'a> {
     pub(super) component: &'a ProviderComponent,
     /// The configuration for the guest.
     pub(super) config: &'a String,
+    #[cfg(feature = "database")]
+    pub(super) database: &'a Arc<Database>,
     pub(super) outbound: Outbound,
     pub(super) limits: &'a Arc<Limits>,
     pub(super) log: &'a Arc<LogBudget>,
@@ -61,6 +65,10 @@ impl Instance {
         let name = &component.name;
         let mut store = State::store(start.engine, name, start.outbound, limits, start.log);
         arm(&mut store, "initialize", deadline);
+        #[cfg(feature = "database")]
+        {
+            store.data_mut().database = GuestDatabase::of(start.database);
+        }
         let started = async {
             let instance = component.pre.instantiate_async(&mut store).await?;
             let guests = component.indices.load(&mut store, &instance)?;
@@ -87,6 +95,7 @@ impl Instance {
     pub(super) fn is_fresh(&self, limits: &Limits) -> bool {
         let grown = self.store.data().memory().saturating_sub(self.memory);
         self.calls < limits.calls_per_instance
+            && !self.store.data().is_spent()
             && u64::try_from(grown).is_ok_and(|grown| grown <= limits.growth_bytes)
     }
 }

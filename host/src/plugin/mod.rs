@@ -9,6 +9,8 @@
 mod address;
 mod component;
 mod connection;
+#[cfg(feature = "database")]
+mod database;
 mod ending;
 mod engine;
 mod error;
@@ -29,6 +31,7 @@ mod resolver;
 mod retry;
 mod runtime;
 mod schema;
+mod secrets;
 mod slot;
 mod spec;
 mod state;
@@ -41,7 +44,7 @@ pub use host::Host;
 pub use meter::{Counted, DURATION_BUCKETS, Durations};
 pub use refusal::Refusal;
 pub use resolver::{Lookup, SystemLookup};
-pub use spec::ConnectionSpec;
+pub use spec::{ConnectionSpec, DatabaseSpec};
 pub use status::{
     GenerationActivity, GenerationStatus, ProviderActivity, ProviderStatus, Quarantine,
 };

@@ -11,7 +11,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use http::{HeaderMap, HeaderValue, StatusCode};
+use http::{HeaderValue, StatusCode};
 use http_body_util::{BodyExt, Limited};
 use tokio::time::{sleep, timeout};
 use tracing::Instrument;
@@ -26,6 +26,7 @@ use super::quota::QuotaSpent;
 use super::resolver::{AddressRefused, Lookup, Resolver};
 use super::retry::retry_delay;
 use super::runtime::size;
+use super::secrets::Credentials;
 use crate::config::HostPattern;
 use crate::contract;
 
@@ -71,8 +72,8 @@ impl Clients {
 pub(crate) struct Outbound {
     pub(crate) clients: Clients,
     pub(crate) policy: Arc<Policy>,
-    /// Added to requests towards the backend's endpoints. Marked sensitive.
-    pub(crate) credentials: HeaderMap,
+    /// Added to requests towards the backend's endpoints.
+    pub(crate) credentials: Credentials,
     pub(super) limits: Arc<Limits>,
     /// Where requests are counted, if they are.
     pub(super) record: Option<Arc<Record>>,
@@ -157,8 +158,7 @@ impl Outbound {
         )));
     }
 
-    /// Check a request, add the credentials and read its body, which is kept to be sent
-    /// again.
+    /// Check a request and read its body, which is kept to be sent again.
     async fn prepare(
         &self,
         request: http::Request<WasiBody>,
@@ -177,11 +177,6 @@ impl Outbound {
             .to_bytes();
         let mut prepared = reqwest::Request::new(head.method, url);
         *prepared.headers_mut() = head.headers;
-        if self.policy.is_endpoint(prepared.url()) {
-            for (name, value) in &self.credentials {
-                prepared.headers_mut().insert(name, value.clone());
-            }
-        }
         if is_loopback(prepared.url()) {
             // Compression towards this machine costs more than it saves.
             prepared
@@ -200,21 +195,18 @@ impl Outbound {
         request: http::Request<WasiBody>,
         options: RequestOptions,
     ) -> Result<http::Response<WasiBody>, Error> {
-        let (reach, request) = self.prepare(request).await?;
+        let (reach, mut request) = self.prepare(request).await?;
         let waiting = self.wait();
-        let mut attempt = 1;
-        let response = loop {
-            let outcome = match request.try_clone() {
-                Some(copy) => self.attempt(reach, copy, options).await,
-                None => return Err(Error::InternalError(None)),
-            };
-            let Some(delay) = retry_delay(&request, &outcome, attempt) else {
-                break outcome?;
-            };
-            tracing::debug!(attempt, ?delay, url = %request.url(), "the request is sent again");
-            sleep(delay).await;
-            attempt += 1;
-        };
+        let presented = self.present(&mut request).await?;
+        let mut response = self.repeat(reach, &request, options).await?;
+        // Nothing was done, so it may be done again; once, with a secret that is newer.
+        if response.status() == StatusCode::UNAUTHORIZED
+            && let Some(version) = presented
+            && self.credentials.renew(version).await
+        {
+            self.present(&mut request).await?;
+            response = self.repeat(reach, &request, options).await?;
+        }
         let limit = self.limits.response_bytes;
         let counting = Arc::clone(&self.limits);
         Ok(http::Response::from(response).map(|body| {
@@ -235,6 +227,42 @@ impl Outbound {
                 })
                 .boxed_unsync()
         }))
+    }
+
+    /// Add the credentials to a request, if it goes to an endpoint. Returned is their version.
+    async fn present(&self, request: &mut reqwest::Request) -> Result<Option<u64>, Error> {
+        if !self.policy.is_endpoint(request.url()) {
+            return Ok(None);
+        }
+        let headers = self.credentials.headers().await;
+        let (headers, version) =
+            headers.map_err(|why| self.refuse(contract::Error::Unavailable(why)))?;
+        for (name, value) in &headers {
+            request.headers_mut().insert(name, value.clone());
+        }
+        Ok(Some(version))
+    }
+
+    /// Send a request, again where that is safe.
+    async fn repeat(
+        &self,
+        reach: Reach,
+        request: &reqwest::Request,
+        options: RequestOptions,
+    ) -> Result<reqwest::Response, Error> {
+        let mut attempt = 1;
+        loop {
+            let outcome = match request.try_clone() {
+                Some(copy) => self.attempt(reach, copy, options).await,
+                None => return Err(Error::InternalError(None)),
+            };
+            let Some(delay) = retry_delay(request, &outcome, attempt) else {
+                return outcome;
+            };
+            tracing::debug!(attempt, ?delay, url = %request.url(), "the request is sent again");
+            sleep(delay).await;
+            attempt += 1;
+        }
     }
 
     async fn attempt(

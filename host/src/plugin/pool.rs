@@ -12,6 +12,7 @@ use tokio::time::{sleep_until, timeout_at};
 use tokio_util::task::task_tracker::TaskTrackerToken;
 use wasmtime::Store;
 
+use super::connection::Settings;
 use super::ending::explain;
 use super::generation::Generation;
 use super::guests::Guests;
@@ -57,10 +58,10 @@ impl Pool {
     pub(super) fn new(
         runtime: &Runtime,
         generation: &Generation,
-        connection: &str,
+        settings: &Settings,
         resolved: Resolved,
-        limits: &Arc<Limits>,
     ) -> Self {
+        let (connection, limits) = (&settings.spec.name, &settings.limits);
         let provider = &generation.component.name;
         Self {
             outbound: runtime.outbound(
@@ -166,6 +167,8 @@ impl Pool {
             engine: &runtime.engine,
             component: &generation.component,
             config: &self.resolved.config,
+            #[cfg(feature = "database")]
+            database: &self.resolved.database,
             // Each instance has its own place for what was refused to it.
             outbound: self.outbound.for_instance(),
             limits: &self.limits,

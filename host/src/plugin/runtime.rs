@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use http::HeaderMap;
 use tokio::sync::Notify;
 
 use super::engine::Engine;
@@ -10,6 +9,7 @@ use super::generation::{Generation, Record};
 use super::limits::Limits;
 use super::outbound::{Clients, Outbound};
 use super::policy::Policy;
+use super::secrets::Credentials;
 use super::supervisor::Rules;
 use crate::config::{LimitsConfig, PluginsConfig};
 
@@ -51,7 +51,7 @@ impl Runtime {
     pub(super) fn outbound(
         &self,
         policy: Arc<Policy>,
-        credentials: HeaderMap,
+        credentials: Credentials,
         limits: &Arc<Limits>,
         record: Option<&Arc<Record>>,
     ) -> Outbound {

@@ -7,9 +7,9 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 use arc_swap::ArcSwapOption;
 
 use super::component::ProviderComponent;
+use super::connection::Settings;
 use super::generation::{Generation, Record};
 use super::refusal::Refusal;
-use super::spec::ConnectionSpec;
 
 /// How many generations are remembered, the one that serves included.
 const REMEMBERED: usize = 8;
@@ -19,7 +19,7 @@ pub(crate) struct Slot {
     current: ArcSwapOption<Generation>,
     past: Mutex<Past>,
     /// Whoever holds a connection to this provider.
-    connections: Mutex<HashMap<u64, Weak<ConnectionSpec>>>,
+    connections: Mutex<HashMap<u64, Weak<Settings>>>,
 }
 
 #[derive(Default)]
@@ -118,8 +118,8 @@ impl Slot {
         self.current.swap(None)
     }
 
-    pub(super) fn join(&self, key: u64, spec: &Arc<ConnectionSpec>) {
-        self.connections().insert(key, Arc::downgrade(spec));
+    pub(super) fn join(&self, key: u64, settings: &Arc<Settings>) {
+        self.connections().insert(key, Arc::downgrade(settings));
     }
 
     pub(super) fn leave(&self, key: u64) {
@@ -130,24 +130,32 @@ impl Slot {
     }
 
     /// Why an open connection that works now would not with `component`.
-    pub(super) fn misfit(&self, component: &ProviderComponent) -> Option<String> {
+    pub(super) async fn misfit(&self, component: &ProviderComponent) -> Option<String> {
         let current = self.current()?;
         let open: Vec<_> = self
             .connections()
             .values()
             .filter_map(Weak::upgrade)
             .collect();
-        open.iter().find_map(|spec| {
-            let why = spec.resolve(component).err()?;
-            spec.resolve(&current.component).is_ok().then_some(why)
-        })
+        for settings in open {
+            // Without its secrets it does not work now either.
+            let Ok(held) = settings.secrets.current().await else {
+                continue;
+            };
+            if let Err(why) = settings.resolve(component, &held)
+                && settings.resolve(&current.component, &held).is_ok()
+            {
+                return Some(why);
+            }
+        }
+        None
     }
 
     fn past(&self) -> std::sync::MutexGuard<'_, Past> {
         self.past.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn connections(&self) -> std::sync::MutexGuard<'_, HashMap<u64, Weak<ConnectionSpec>>> {
+    fn connections(&self) -> std::sync::MutexGuard<'_, HashMap<u64, Weak<Settings>>> {
         self.connections
             .lock()
             .unwrap_or_else(PoisonError::into_inner)

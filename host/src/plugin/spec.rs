@@ -1,19 +1,23 @@
 //! A connection as the operator wrote it, and what it comes to for a provider's schema.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
-use base64::Engine as _;
-use base64::prelude::BASE64_STANDARD;
-use http::{HeaderMap, HeaderName, HeaderValue};
 use serde_json::{Map, Value};
 use url::Url;
 
 use super::component::ProviderComponent;
+#[cfg(feature = "database")]
+use super::database::Database;
 use super::policy::Policy;
-use crate::config::{ConnectionLimits, ExposeSecret, HostPattern, Secret};
+use super::secrets::{Credentials, Held, Secrets, Values};
+use crate::config::{
+    ConnectionLimits, DatabaseConfig, ExposeSecret, HostPattern, LimitsConfig, Secret, SecretSource,
+};
 
-/// A connection as the operator wrote it, with its secrets at hand. What it comes to
+/// A connection as the operator wrote it, with where its secrets are. What it comes to
 /// depends on the provider's schema, so it is resolved anew for each generation.
 #[derive(Debug, Clone)]
 pub struct ConnectionSpec {
@@ -24,12 +28,38 @@ pub struct ConnectionSpec {
     /// What the provider is configured with: fits the provider's schema.
     pub provider_config: Map<String, Value>,
     /// The values of those properties that the schema marks as secret.
-    pub secrets: BTreeMap<String, Secret>,
+    pub secrets: BTreeMap<String, SecretSource>,
+    /// After how long secrets from files and commands are read again.
+    pub secrets_refresh: Duration,
     /// What may be reached besides the configured endpoints, each a
     /// [`HostPattern`].
     pub allow_hosts: Vec<String>,
     /// What is different here from the limits of the host.
     pub limits: ConnectionLimits,
+    /// Where the database is that the host keeps for the provider.
+    pub database: DatabaseSpec,
+}
+
+/// Where the database of a connection is, and how much it may hold.
+#[derive(Debug, Clone)]
+pub struct DatabaseSpec {
+    /// `postgres://...`, or `sqlite:` and a path that is relative to `folder`. None: a SQLite
+    /// file in `folder` that bears the connection's name.
+    pub address: Option<SecretSource>,
+    /// The folder of SQLite files; none for `roost` in the user's data folder.
+    pub folder: Option<PathBuf>,
+    /// How many bytes the database may have.
+    pub max_bytes: u64,
+}
+
+impl Default for DatabaseSpec {
+    fn default() -> Self {
+        Self {
+            address: None,
+            folder: None,
+            max_bytes: DatabaseConfig::default().max_bytes,
+        }
+    }
 }
 
 /// A connection, resolved for one generation of its provider.
@@ -37,29 +67,43 @@ pub(crate) struct Resolved {
     /// The configuration for the guest: defaults filled in, secrets left out.
     pub(crate) config: String,
     pub(crate) policy: Arc<Policy>,
-    /// What the host adds to requests towards the endpoints.
-    pub(crate) credentials: HeaderMap,
+    pub(crate) credentials: Credentials,
+    #[cfg(feature = "database")]
+    pub(crate) database: Arc<Database>,
 }
 
 impl ConnectionSpec {
     /// Fit this connection to a provider. The error is a sentence that names the
     /// connection and the property.
-    pub(crate) fn resolve(&self, component: &ProviderComponent) -> Result<Resolved, String> {
-        self.fit(component)
+    pub(crate) fn resolve(
+        &self,
+        component: &ProviderComponent,
+        secrets: &Arc<Secrets>,
+        held: &Held,
+        limits: &LimitsConfig,
+    ) -> Result<Resolved, String> {
+        self.fit(component, secrets, held, limits)
             .map_err(|why| format!("[connections.{}]: {why}", self.name))
     }
 
-    fn fit(&self, component: &ProviderComponent) -> Result<Resolved, String> {
+    fn fit(
+        &self,
+        component: &ProviderComponent,
+        secrets: &Arc<Secrets>,
+        held: &Held,
+        limits: &LimitsConfig,
+    ) -> Result<Resolved, String> {
+        #[cfg(not(feature = "database"))]
+        let _ = limits;
         let schema = &component.schema;
         let mut config = self.provider_config.clone();
-        let mut secrets = self.secrets.clone();
+        let mut inline = Values::new();
         let mut endpoints = Vec::new();
         for property in schema.properties() {
             if property.is_secret {
                 // Written into the configuration itself, it is a secret all the same.
                 if let Some(Value::String(value)) = config.get(&property.name) {
-                    let secret = Secret::from(value.as_str());
-                    secrets.entry(property.name.clone()).or_insert(secret);
+                    inline.insert(property.name.clone(), Secret::from(value.as_str()));
                     config.remove(&property.name);
                 }
             } else if let Some(default) = &property.default {
@@ -81,7 +125,7 @@ impl ConnectionSpec {
                 }
             }
         }
-        self.check(component, &config, &secrets)?;
+        self.check(component, &config, held.values.iter().chain(&inline))?;
         let is_secret = |name: &str| {
             schema
                 .properties()
@@ -96,19 +140,23 @@ impl ConnectionSpec {
                 HostPattern::parse(text).map_err(|why| format!("allow_hosts: `{text}` {why}"))
             })
             .collect::<Result<_, _>>()?;
+        let credentials = Credentials::new(Arc::clone(secrets), inline, schema.credentials());
+        credentials.headers_of(held)?;
         Ok(Resolved {
             config: Value::Object(config).to_string(),
             policy: Arc::new(Policy::new(&self.name, endpoints, extra)),
-            credentials: credentials(component, &secrets)?,
+            credentials,
+            #[cfg(feature = "database")]
+            database: Arc::new(Database::new(&self.name, &self.database, limits)),
         })
     }
 
     /// Check the configuration as the schema sees it: with the secrets in place.
-    fn check(
+    fn check<'a>(
         &self,
         component: &ProviderComponent,
         config: &Map<String, Value>,
-        secrets: &BTreeMap<String, Secret>,
+        secrets: impl Iterator<Item = (&'a String, &'a Secret)>,
     ) -> Result<(), String> {
         let mut whole = config.clone();
         for (name, secret) in secrets {
@@ -125,64 +173,12 @@ impl ConnectionSpec {
                     }
                 ));
             }
-            whole.insert(
-                name.clone(),
-                Value::String(secret.expose_secret().to_owned()),
-            );
+            let value = || Value::String(secret.expose_secret().to_owned());
+            whole.entry(name.clone()).or_insert_with(value);
         }
         component
             .schema
             .check(&whole)
             .map_err(|why| format!("provider_config: {why}"))
-    }
-}
-
-fn credentials(
-    component: &ProviderComponent,
-    secrets: &BTreeMap<String, Secret>,
-) -> Result<HeaderMap, String> {
-    let mut headers = HeaderMap::new();
-    for credential in component.schema.credentials() {
-        let Some(secret) = secrets.get(&credential.property) else {
-            continue;
-        };
-        let invalid = || {
-            format!(
-                "secrets.{}: it cannot be sent in a header",
-                credential.property
-            )
-        };
-        let text = presented(&credential.template, secret.expose_secret());
-        let mut value = HeaderValue::try_from(text).map_err(|_| invalid())?;
-        value.set_sensitive(true);
-        let name = HeaderName::try_from(&credential.header).map_err(|_| invalid())?;
-        headers.insert(name, value);
-    }
-    Ok(headers)
-}
-
-/// A secret in its place in a template: as it is, or in base64. Once put there, it is not looked
-/// at again.
-fn presented(template: &str, secret: &str) -> String {
-    if template.contains("{base64}") {
-        template.replace("{base64}", &BASE64_STANDARD.encode(secret))
-    } else {
-        template.replace("{}", secret)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_secret_is_presented_as_the_template_says() {
-        for (template, secret, expected) in [
-            ("Bearer {}", "key", "Bearer key"),
-            ("Basic {base64}", "user:pass", "Basic dXNlcjpwYXNz"),
-            ("{}", "{base64}", "{base64}"),
-        ] {
-            assert_eq!(presented(template, secret), expected);
-        }
     }
 }

@@ -298,13 +298,14 @@ impl Provider {
 
     /// The headers to present at `endpoint` when spans are sent there; `named` is what the
     /// operator named for spans.
-    pub(crate) fn export_credentials(
+    pub(crate) async fn export_credentials(
         &self,
         endpoint: &Url,
         named: Option<&Url>,
     ) -> Result<HeaderMap, ProviderError> {
         self.connection
             .credentials_for(endpoint, named)
+            .await
             .map_err(|kind| self.error("configure-span-export", kind))
     }
 

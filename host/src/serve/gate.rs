@@ -39,7 +39,7 @@ pub(super) struct Gate {
 }
 
 impl Gate {
-    pub(super) fn new(telemetry: TelemetryManager) -> Result<Self, ServeError> {
+    pub(super) async fn new(telemetry: TelemetryManager) -> Result<Self, ServeError> {
         let config = telemetry.config();
         let serve = &config.serve;
         let batch = &config.telemetry.batch_config;
@@ -59,10 +59,10 @@ impl Gate {
             });
         }
         Ok(Self {
-            tenants: Tenants::new(config)?,
+            tenants: Tenants::new(config).await?,
             metrics: Metrics::new(telemetry.clone()),
             rate: serve.requests_per_second.map(Rate::new),
-            redactor: Redactor::new(&config.redaction)?,
+            redactor: Redactor::new(&config.redaction).await?,
             turns: Arc::new(Semaphore::new(
                 serve.max_concurrent_requests.min(Semaphore::MAX_PERMITS),
             )),

@@ -121,7 +121,7 @@ impl Gateway {
             return Err(ServeError::Off);
         }
         let config = telemetry.config().serve.clone();
-        let gate = Arc::new(Gate::new(telemetry)?);
+        let gate = Arc::new(Gate::new(telemetry).await?);
         let tls = match &config.tls {
             Some(tls) => Some(Tls::load(tls).await?),
             None => None,

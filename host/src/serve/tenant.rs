@@ -34,10 +34,10 @@ pub(super) struct Sender {
 }
 
 impl Tenants {
-    pub(super) fn new(config: &Config) -> Result<Self, ServeError> {
+    pub(super) async fn new(config: &Config) -> Result<Self, ServeError> {
         let serve = &config.serve;
         Ok(Self {
-            keys: Keys::new(config)?,
+            keys: Keys::new(config).await?,
             from: serve.tenant_from.clone(),
             header: HeaderName::try_from(&serve.tenant_header)
                 .map_err(|_| ServeError::TenantHeader(serve.tenant_header.clone()))?,
@@ -132,7 +132,7 @@ struct Keys {
 }
 
 impl Keys {
-    fn new(config: &Config) -> Result<Self, ServeError> {
+    async fn new(config: &Config) -> Result<Self, ServeError> {
         let mac = Hmac::new(&rand::random::<[u8; 64]>().into());
         let mut keys = Self {
             mac,
@@ -140,7 +140,7 @@ impl Keys {
         };
         for (tenant, sources) in &config.serve.keys {
             for source in sources.as_slice() {
-                let key = source.resolve().map_err(|source| ServeError::Key {
+                let key = source.resolve().await.map_err(|source| ServeError::Key {
                     tenant: tenant.clone(),
                     source,
                 })?;

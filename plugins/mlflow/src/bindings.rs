@@ -19,6 +19,8 @@ wit_bindgen::generate!({
             export roost:telemetry/telemetry-provider@0.1.0;
             export roost:telemetry/trace-store@0.1.0;
             export roost:telemetry/annotation-store@0.1.0;
+            export roost:telemetry/dataset-store@0.1.0;
+            export roost:telemetry/experiment-store@0.1.0;
             export roost:telemetry/project-store@0.1.0;
             export roost:telemetry/session-store@0.1.0;
         }
@@ -28,7 +30,8 @@ wit_bindgen::generate!({
 });
 
 pub(crate) use self::exports::roost::telemetry::{
-    annotation_store, project_store, session_store, telemetry_provider, trace_store,
+    annotation_store, dataset_store, experiment_store, project_store, session_store,
+    telemetry_provider, trace_store,
 };
 
 export!(Provider);

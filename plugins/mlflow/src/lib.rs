@@ -13,6 +13,8 @@
 mod annotations;
 mod any_value;
 mod bindings;
+mod datasets;
+mod experiments;
 mod filter;
 mod listing;
 mod mlflow;

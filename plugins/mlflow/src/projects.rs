@@ -9,7 +9,7 @@ use serde_json::json;
 
 use crate::bindings::project_store::{Guest, Project, ProjectPage, SpanSelection};
 use crate::mlflow::{Mlflow, answer, ask, mlflow};
-use crate::{Provider, Result, search};
+use crate::{Provider, Result, datasets, search};
 
 /// The tag that MLflow's pages show as the description of an experiment or a run.
 pub(crate) const DESCRIPTION: &str = "mlflow.note.content";
@@ -64,6 +64,7 @@ impl Guest for Provider {
             ));
         }
         delete_until(mlflow, &id, i64::MAX)?;
+        datasets::delete_all(mlflow, &id)?;
         // MLflow only marks an experiment as deleted, and its name stays taken. Under another
         // name, it is out of the way of a new one.
         let room = LONGEST_NAME - 32;
@@ -144,6 +145,11 @@ pub(crate) fn id(mlflow: &Mlflow, name: &str) -> Result<String> {
             "MLflow has no experiment `{name}`"
         ))),
     }
+}
+
+/// The id of the project's experiment, created if it is not there.
+pub(crate) fn ensured_id(mlflow: &Mlflow, name: &str) -> Result<String> {
+    ensure(mlflow, name, None).map(|experiment| experiment.experiment_id)
 }
 
 /// The project's experiment, created if it is not there.

@@ -3,7 +3,6 @@
 use roost_provider::types::{Attribute, AttributeValue};
 use roost_provider::{error, time};
 
-use crate::bindings::project_store::Project;
 use crate::bindings::telemetry_provider::{
     BackendLimits, Credential, ExportOptions, Guest, Header, Health, OtlpExport, OtlpProtocol,
     ProjectRouting, ProviderInfo, SpanExport,
@@ -25,7 +24,8 @@ impl Guest for Provider {
         ProviderInfo {
             name: "mlflow".to_owned(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
-            summary: "MLflow: spans, annotations, projects and sessions.".to_owned(),
+            summary: "MLflow: spans, annotations, datasets, experiments, projects and sessions."
+                .to_owned(),
             homepage: "https://mlflow.org".to_owned(),
             config_schema: include_str!("../config.schema.json").to_owned(),
             credentials: vec![Credential {
@@ -55,7 +55,7 @@ impl Guest for Provider {
             Some(wanted) => otlp_endpoint(&wanted)?,
             None => format!("{}/v1/traces", mlflow.http.address()),
         };
-        let experiment = Project::from(projects::ensure(mlflow, &project, None)?);
+        let experiment = projects::ensured_id(mlflow, &project)?;
         Ok(SpanExport::Otlp(OtlpExport {
             protocol: OtlpProtocol::HttpProtobuf,
             endpoint,
@@ -64,7 +64,7 @@ impl Guest for Provider {
             span_attributes: Vec::new(),
             routing: ProjectRouting::Header(Header {
                 name: "x-mlflow-experiment-id".to_owned(),
-                value: experiment.id,
+                value: experiment,
             }),
         }))
     }

@@ -5,6 +5,10 @@
 
 mod annotations;
 mod auth;
+mod beside_phoenix;
+mod datasets;
+mod experiments;
+mod official_client;
 mod pages;
 mod projects;
 mod server;

@@ -38,7 +38,7 @@ async fn a_configuration_that_does_not_fit_is_refused_by_key() -> Result<()> {
         assert!(error.to_string().contains(expected), "{error}");
     }
     let mut with_secret = spec(one_span());
-    with_secret.secrets = [("tokken".to_owned(), Secret::from("x"))].into();
+    with_secret.secrets = [("tokken".to_owned(), Secret::from("x").into())].into();
     let provider = Provider::connect(&host, with_secret, Scope::All);
     let error = provider
         .traces()

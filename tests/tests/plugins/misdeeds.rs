@@ -252,16 +252,17 @@ async fn is_fenced(misdeed: Misdeed) -> Result<()> {
     };
     let host = Host::start(&plugins, &LimitsConfig::default()).await?;
     let behaved = Provider::connect(&host, spec(one_span()), Scope::All);
+    let config = serde_json::to_value(Config {
+        misdeed,
+        url: case.url.clone(),
+    })?;
     let bad = ConnectionSpec {
         name: "bad".to_owned(),
         provider: "bad".to_owned(),
-        provider_config: as_object(serde_json::to_value(Config {
-            misdeed,
-            url: case.url.clone(),
-        })?),
-        secrets: [("token".to_owned(), Secret::from("sk-very-secret"))].into(),
+        secrets: [("token".to_owned(), Secret::from("sk-very-secret").into())].into(),
         allow_hosts: case.allow_hosts.clone(),
         limits: case.limits.clone(),
+        ..spec(config)
     };
     let bad = Provider::connect(&host, bad, Scope::All);
 
@@ -307,13 +308,6 @@ async fn is_fenced(misdeed: Misdeed) -> Result<()> {
     let echo = status(&host, "echo")?.generation.context("gone")?;
     assert_eq!(echo.errors, 0);
     Ok(())
-}
-
-fn as_object(value: serde_json::Value) -> serde_json::Map<String, serde_json::Value> {
-    match value {
-        serde_json::Value::Object(object) => object,
-        other => panic!("{other}"),
-    }
 }
 
 /// A test for each.

@@ -79,7 +79,7 @@ async fn calls_and_their_requests_are_spans_without_secrets() -> Result<()> {
     let (_folder, host) = with_echo().await?;
     let server = Scripted::start(&["500 Oh"]).await?;
     let mut spec = spec(json!({ "endpoint": server.address() }));
-    spec.secrets = [("token".to_owned(), Secret::from("sk-very-secret"))].into();
+    spec.secrets = [("token".to_owned(), Secret::from("sk-very-secret").into())].into();
     let provider = Provider::connect(&host, spec, Scope::All);
     assert_eq!(status_of(&provider, server.address()).await?, 500);
 

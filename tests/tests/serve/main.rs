@@ -12,6 +12,7 @@ mod backend;
 mod client;
 mod formats;
 mod limits;
+mod local;
 #[cfg(unix)]
 mod providers;
 mod redaction;

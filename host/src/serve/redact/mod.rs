@@ -39,9 +39,9 @@ pub(super) struct Redactor {
 }
 
 impl Redactor {
-    pub(super) fn new(config: &RedactionConfig) -> Result<Self, RedactionError> {
+    pub(super) async fn new(config: &RedactionConfig) -> Result<Self, RedactionError> {
         let secret = match &config.hash_secret {
-            Some(source) => Some(source.resolve().map_err(RedactionError::Secret)?),
+            Some(source) => Some(source.resolve().await.map_err(RedactionError::Secret)?),
             None => None,
         };
         let secret = secret.as_ref().map_or("", |secret| secret.expose_secret());

@@ -9,7 +9,7 @@
 use std::hint::black_box;
 
 use crate::bindings::roost::telemetry::types::Error;
-use crate::requests;
+use crate::{memory, requests};
 
 /// Misbehave as the project's name says; returns for every other name.
 pub(crate) fn named(project: &str) -> Result<(), Error> {
@@ -17,7 +17,7 @@ pub(crate) fn named(project: &str) -> Result<(), Error> {
         "loop" => spin(),
         "grow" => grow(),
         "trap" => std::process::abort(),
-        _ => match requests::named(project) {
+        _ => match requests::named(project).or_else(|| memory::named(project)) {
             Some(told) => Err(told),
             None => Ok(()),
         },
