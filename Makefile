@@ -6,7 +6,8 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 
 # Guests are linted for the target they are built for as well.
-guests := --package roost-phoenix --package roost-mlflow --package roost-echo --package roost-sink
+guests := --package roost-local --package roost-phoenix --package roost-mlflow --package roost-echo \
+	--package roost-sink
 
 .PHONY: setup demo test bench plugins guests lint docs wit help host-tools wasm-target venv
 
@@ -25,6 +26,7 @@ bench: setup ## Measure it, beside the same done natively
 	cargo bench --package roost-benches
 
 plugins: wasm-target ## Build the providers into plugins/
+	scripts/guest.sh roost-local plugins/local.wasm
 	scripts/guest.sh roost-phoenix plugins/phoenix.wasm
 	scripts/guest.sh roost-mlflow plugins/mlflow.wasm
 

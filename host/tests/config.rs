@@ -91,6 +91,7 @@ fn no_message_shows_a_secret() {
         ("bad_secret", "12345678"),
         ("bad_serve", "12345678"),
         ("bad_url", "hunter2"),
+        ("bad_database", "hunter2"),
     ] {
         let case = package().join("tests/config").join(case);
         let file = fs::read_to_string(case.join("roost.toml")).unwrap();
@@ -154,6 +155,7 @@ fn without_a_file_every_key_has_its_default() {
             "requests_per_minute": 120_000,
             "bytes_per_minute": 8_589_934_592_u64
         },
+        "database": { "max_bytes": 10_737_418_240_u64 },
         "cache": {
             "enabled": true,
             "ttl_seconds": 5,
@@ -514,7 +516,7 @@ fn the_example_is_a_valid_configuration_of_the_defaults() {
     config.validate().unwrap();
     let expected = serde_json::to_value(Config::default()).unwrap();
     let config = serde_json::to_value(config).unwrap();
-    for section in ["telemetry", "plugins", "limits"] {
+    for section in ["telemetry", "plugins", "limits", "database"] {
         assert_eq!(config[section], expected[section], "{section}");
     }
 }
@@ -531,6 +533,7 @@ fn the_example_and_the_reference_name_every_key_and_variable() {
         "/telemetry/batch_config",
         "/plugins",
         "/limits",
+        "/database",
         "/serve",
         "/redaction",
     ] {

@@ -47,6 +47,18 @@ impl Gateway {
     /// # Errors
     /// When it does not start; with what it said.
     pub async fn start(settings: &str, prepare: impl FnOnce(&Path) -> Result<()>) -> Result<Self> {
+        Self::start_program(&program()?, settings, prepare).await
+    }
+
+    /// As [`Gateway::start`], with the program at another place.
+    ///
+    /// # Errors
+    /// As [`Gateway::start`].
+    pub async fn start_program(
+        program: &Path,
+        settings: &str,
+        prepare: impl FnOnce(&Path) -> Result<()>,
+    ) -> Result<Self> {
         let folder = TempDir::with_prefix("roost-gateway-")?;
         std::fs::create_dir(folder.path().join("plugins"))?;
         prepare(folder.path())?;
@@ -56,10 +68,12 @@ impl Gateway {
         let config = folder.path().join("roost.toml");
         std::fs::write(&config, format!("{addresses}{settings}"))?;
         let log = std::fs::File::create(folder.path().join("log"))?;
-        let mut process = Command::new(program()?)
+        let mut process = Command::new(program)
             .args(["serve", "--json"])
             .current_dir(folder.path())
             .env_remove("ROOST_CONFIG")
+            // The user's data is in its folder too.
+            .env("XDG_DATA_HOME", folder.path().join("data"))
             .env("NO_PROXY", "127.0.0.1,localhost")
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
@@ -85,6 +99,12 @@ impl Gateway {
             process,
             lines,
         })
+    }
+
+    /// Its folder: the working folder, with its `roost.toml`; the user's data is in `data`.
+    #[must_use]
+    pub fn folder(&self) -> &Path {
+        self.folder.path()
     }
 
     /// Where it takes OTLP over gRPC, as `host:port`.
@@ -124,8 +144,17 @@ impl Gateway {
     /// # Errors
     /// When it is gone already.
     pub async fn terminate(&self) -> Result<()> {
+        self.signal("TERM").await
+    }
+
+    /// Send it a signal (`KILL`, `STOP`), and go on.
+    ///
+    /// # Errors
+    /// When it is gone already.
+    pub async fn signal(&self, signal: &str) -> Result<()> {
         let id = self.process.id().context("it has ended")?;
-        let kill = Command::new("kill").arg(id.to_string()).status().await?;
+        let mut kill = Command::new("kill");
+        let kill = kill.args(["-s", signal, &id.to_string()]).status().await?;
         ensure!(kill.success(), "no process {id}");
         Ok(())
     }

@@ -15,6 +15,14 @@ pub fn phoenix_provider() -> Result<PathBuf> {
     built("plugins/phoenix.wasm", "plugins")
 }
 
+/// The provider without a backend.
+///
+/// # Errors
+/// When it is not built.
+pub fn local_provider() -> Result<PathBuf> {
+    built("plugins/local.wasm", "plugins")
+}
+
 /// The MLflow provider.
 ///
 /// # Errors

@@ -15,6 +15,7 @@ mod mlflow;
 mod names;
 mod phoenix;
 mod ports;
+mod postgres;
 mod program;
 mod python;
 mod scripted;
@@ -23,12 +24,14 @@ pub use eventually::eventually;
 pub use folder::PluginFolder;
 pub use gateway::{Gateway, Stopped};
 pub use guests::{
-    core_module, echo, echo_next, mlflow_provider, other_contract, phoenix_provider, sink,
+    core_module, echo, echo_next, local_provider, mlflow_provider, other_contract,
+    phoenix_provider, sink,
 };
 pub use mlflow::Mlflow;
 pub use names::{span_id, trace_id, unique};
 pub use phoenix::Phoenix;
-pub use program::{Ran, begin_shell, roost, shell};
+pub use postgres::Postgres;
+pub use program::{Ran, begin_shell, program, roost, shell};
 pub use python::{pandas, python};
 pub use scripted::Scripted;
 

@@ -88,7 +88,10 @@ async fn run(mut command: Command, folder: &Path) -> Result<Ran> {
 }
 
 /// The program of this build: tests lie in `deps`, beside which programs are.
-pub(crate) fn program() -> Result<PathBuf> {
+///
+/// # Errors
+/// When it is not built.
+pub fn program() -> Result<PathBuf> {
     let test = std::env::current_exe()?;
     let folder = test.parent().and_then(Path::parent);
     let program = folder.context("a test without a folder")?.join("roost");

@@ -30,6 +30,12 @@ pub struct ConnectionConfig {
     /// Hosts the provider may reach besides its endpoints, each a [`HostPattern`](super::HostPattern):
     /// `scheme://host:port`, the host as `*.example.com` for all that are below a name.
     pub allow_hosts: Vec<String>,
+    /// Where the provider's database is, for those that keep their own data: `sqlite:` and a
+    /// path that is relative to the folder of `[database]`, or `postgres://` and a server. It
+    /// may hold a password, so it is treated as a secret. None, the default: a SQLite file in
+    /// that folder.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub database: Option<SecretSource>,
     /// Whether the backend's answers are kept as `[cache]` says. Default true.
     pub cache: bool,
 }
@@ -42,6 +48,7 @@ impl Default for ConnectionConfig {
             secrets: BTreeMap::new(),
             secrets_refresh_seconds: 300,
             allow_hosts: Vec::new(),
+            database: None,
             cache: true,
         }
     }

@@ -94,7 +94,9 @@ impl Entry {
     /// Whether its value may be a secret, or hold one: then no message shows it.
     fn is_secret(&self) -> bool {
         const SECRET: [&str; 3] = ["secrets", "keys", "hash_secret"];
-        self.path.iter().any(|key| SECRET.contains(&key.as_str()))
+        let is_database = matches!(&*self.path, [connections, _, key]
+            if connections == "connections" && key == "database");
+        is_database || self.path.iter().any(|key| SECRET.contains(&key.as_str()))
     }
 }
 

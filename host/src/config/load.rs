@@ -90,11 +90,15 @@ impl Config {
         let secrets = self
             .connections
             .iter_mut()
-            .flat_map(|connection| connection.secrets.values_mut())
+            .flat_map(|connection| {
+                let database = connection.database.as_mut();
+                connection.secrets.values_mut().chain(database)
+            })
             .filter_map(|secret| secret.file_mut());
         let paths = std::iter::once(&mut plugins.folder)
             .chain(plugins.cache_folder.as_mut())
             .chain(self.telemetry.spool.folder.as_mut())
+            .chain(self.database.folder.as_mut())
             .chain(secrets)
             .chain(self.serve.paths_mut())
             .chain(self.redaction.path_mut());

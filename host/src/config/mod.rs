@@ -9,6 +9,7 @@
 mod batch;
 mod cache;
 mod connection;
+mod database;
 mod document;
 mod endpoint;
 mod environment;
@@ -40,6 +41,7 @@ use origin::Origin;
 pub use batch::{BatchExportConfig, QueueFullPolicy};
 pub use cache::CacheConfig;
 pub use connection::{ConnectionConfig, Connections, DEFAULT_CONNECTION, TenantConfig};
+pub use database::DatabaseConfig;
 pub use endpoint::InvalidEndpoint;
 pub(crate) use endpoint::otlp as otlp_url;
 pub use environment::{VARIABLES, Variable};
@@ -69,6 +71,8 @@ pub struct Config {
     pub plugins: PluginsConfig,
     /// What a provider may use.
     pub limits: LimitsConfig,
+    /// Where the databases are that the host keeps for providers.
+    pub database: DatabaseConfig,
     /// How long the answers of backends are kept.
     pub cache: CacheConfig,
     /// The OTLP gateway, `roost serve`.

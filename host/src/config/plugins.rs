@@ -44,6 +44,18 @@ impl PluginsConfig {
         Duration::from_secs(self.drain_timeout_seconds)
     }
 
+    /// Where the providers are that come with Roost: in `plugins` beside the program, or in
+    /// `../lib/roost/plugins` from it. Those in `folder` stand over them.
+    #[must_use]
+    pub fn shipped(&self) -> Option<PathBuf> {
+        let program = std::env::current_exe().ok()?.canonicalize().ok()?;
+        let beside = program.parent()?;
+        ["plugins", "../lib/roost/plugins"]
+            .into_iter()
+            .map(|place| beside.join(place))
+            .find(|folder| folder.is_dir())
+    }
+
     /// `poll_interval_seconds` as a duration.
     #[must_use]
     pub const fn poll_interval(&self) -> Duration {

@@ -9,8 +9,8 @@ use super::origin::{Origin, key_path};
 use super::secret::MASK;
 use super::suggestion::suggest;
 use super::{
-    CacheConfig, Config, ConfigError, ConnectionConfig, ExposeSecret, HostPattern, LimitsConfig,
-    Place, PluginsConfig, Problem, QueueFullPolicy, RedactionAction, RedactionConfig,
+    CacheConfig, Config, ConfigError, ConnectionConfig, DatabaseConfig, ExposeSecret, HostPattern,
+    LimitsConfig, Place, PluginsConfig, Problem, QueueFullPolicy, RedactionAction, RedactionConfig,
     SamplingConfig, SecretSource, ServeConfig, TelemetryConfig, endpoint, identifier, project,
 };
 
@@ -33,6 +33,7 @@ impl Config {
         findings.telemetry(&self.telemetry);
         findings.plugins(&self.plugins);
         findings.limits(&self.limits);
+        findings.database(&self.database);
         findings.cache(&self.cache);
         findings.serve(&self.serve);
         findings.redaction(&self.redaction);
@@ -236,6 +237,14 @@ impl Findings<'_> {
         );
     }
 
+    fn database(&mut self, database: &DatabaseConfig) {
+        if let Some(folder) = &database.folder {
+            self.text("database.folder", &folder.to_string_lossy());
+        }
+        let bytes = database.max_bytes;
+        self.range("database.max_bytes", bytes, 1 << 20..=1 << 50);
+    }
+
     fn cache(&mut self, cache: &CacheConfig) {
         self.range("cache.ttl_seconds", cache.ttl_seconds, 1..=86_400);
         self.range("cache.max_bytes", cache.max_bytes, 1 << 20..=64 * GIB);
@@ -346,6 +355,15 @@ impl Findings<'_> {
                 self.refuse_key(&key(&["secrets", secret]), advice);
             }
         }
+        if let Some(source) = &connection.database {
+            let advice = match source {
+                SecretSource::Literal(address) => check_database(address.expose_secret()),
+                source => check_secret(source),
+            };
+            if let Err(advice) = advice {
+                self.refuse_key(&key(&["database"]), advice);
+            }
+        }
         for host in &connection.allow_hosts {
             if let Err(error) = HostPattern::parse(host) {
                 self.endpoint(&key(&["allow_hosts"]), host, error);
@@ -412,6 +430,22 @@ fn pattern_fault(error: &regex::Error) -> String {
         "is no regular expression: {}",
         last.trim_start_matches("error: ")
     )
+}
+
+/// Whether an address of a database begins as one; the message must not show it.
+fn check_database(address: &str) -> Result<(), &'static str> {
+    let begins = |scheme| {
+        address
+            .strip_prefix(scheme)
+            .is_some_and(|rest| !rest.is_empty())
+    };
+    if ["sqlite:", "postgres://", "postgresql://"]
+        .into_iter()
+        .any(begins)
+    {
+        return Ok(());
+    }
+    Err("must be `sqlite:` and a path, or `postgres://` and a server")
 }
 
 fn check_secret(source: &SecretSource) -> Result<(), &'static str> {

@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use crate::config::{CacheConfig, Config, ConnectionConfig, TenantId};
-use crate::plugin::{ConnectionSpec, Host};
+use crate::config::{CacheConfig, Config, ConnectionConfig, DatabaseConfig, TenantId};
+use crate::plugin::{ConnectionSpec, DatabaseSpec, Host};
 use crate::provider::{Provider, ReadCache, Scope};
 
 /// Why a tenant has no provider.
@@ -106,7 +106,7 @@ impl Connections {
                 tenant: tenant.clone(),
                 connection: name.to_owned(),
             })?;
-        self.open(name, connection, http_endpoint, scope)
+        self.open(config, name, connection, http_endpoint, scope)
     }
 
     /// The provider of a connection.
@@ -119,11 +119,12 @@ impl Connections {
         let connection = config.connections.get(name);
         let connection =
             connection.ok_or_else(|| ConnectionError::NotConfigured(name.to_owned()))?;
-        self.open(name, connection, None, scope)
+        self.open(config, name, connection, None, scope)
     }
 
     fn open(
         &self,
+        config: &Config,
         name: &str,
         connection: &ConnectionConfig,
         http_endpoint: Option<&str>,
@@ -143,7 +144,7 @@ impl Connections {
         if let Some(provider) = open.get(&key) {
             return Ok(provider.scoped(scope));
         }
-        let spec = spec(&key, connection);
+        let spec = spec(&key, connection, &config.database);
         let mut provider = Provider::connect(host, spec, scope);
         if let Some(cache) = self.cache.as_ref().filter(|_| connection.cache) {
             provider = provider.with_cache(cache);
@@ -169,12 +170,22 @@ impl Connections {
     }
 }
 
+/// The provider that a connection has which names none, where there are several.
+const DEFAULT_PROVIDER: &str = "local";
+
 /// The provider of a connection that names none: the only one that serves, or, while none
-/// does, the only file.
+/// does, the only file; of several, `local`. Those that come with Roost count where the
+/// plugins folder itself has none.
 fn only_provider(host: &Host, connection: &str) -> Result<String, ConnectionError> {
     let mut providers = host.providers();
+    if providers.iter().any(|p| !host.is_shipped(&p.name)) {
+        providers.retain(|p| !host.is_shipped(&p.name));
+    }
     if providers.iter().any(|p| p.generation.is_some()) {
         providers.retain(|p| p.generation.is_some());
+    }
+    if providers.iter().any(|p| p.name == DEFAULT_PROVIDER) {
+        return Ok(DEFAULT_PROVIDER.to_owned());
     }
     let mut found: Vec<String> = providers.into_iter().map(|p| p.name).collect();
     match (found.pop(), found.is_empty()) {
@@ -193,7 +204,7 @@ fn only_provider(host: &Host, connection: &str) -> Result<String, ConnectionErro
     }
 }
 
-fn spec(key: &Key, config: &ConnectionConfig) -> ConnectionSpec {
+fn spec(key: &Key, config: &ConnectionConfig, database: &DatabaseConfig) -> ConnectionSpec {
     let mut provider_config = config.provider_config.clone();
     if let Some(endpoint) = &key.http_endpoint {
         let endpoint = Value::String(endpoint.clone());
@@ -206,5 +217,10 @@ fn spec(key: &Key, config: &ConnectionConfig) -> ConnectionSpec {
         secrets: config.secrets.clone(),
         secrets_refresh: Duration::from_secs(config.secrets_refresh_seconds),
         allow_hosts: config.allow_hosts.clone(),
+        database: DatabaseSpec {
+            address: config.database.clone(),
+            folder: database.folder.clone(),
+            max_bytes: database.max_bytes,
+        },
     }
 }

@@ -17,6 +17,13 @@ use super::schema::ConfigSchema;
 use super::state::State;
 use crate::contract::{Capability, PACKAGE, ProviderInfo, VERSION};
 
+/// What a provider may import of the contract.
+const OFFERED: &[&str] = if cfg!(feature = "database") {
+    &["types", "database"]
+} else {
+    &["types"]
+};
+
 /// A provider, compiled and described.
 pub(crate) struct ProviderComponent {
     pub(crate) name: Arc<str>,
@@ -142,10 +149,10 @@ fn check_contract(engine: &Engine, component: &Component) -> Result<BTreeSet<Cap
     if !interfaces.contains("telemetry-provider") {
         return Err(Refusal::NotAProvider(names(exports)));
     }
-    // Types need nothing of the host; of its functions, this host has none yet.
-    let wanted = imports
-        .iter()
-        .find(|name| contract_interface(name).is_some_and(|(interface, _)| interface != "types"));
+    // Types need nothing of the host.
+    let wanted = imports.iter().find(|name| {
+        contract_interface(name).is_some_and(|(interface, _)| !OFFERED.contains(&interface))
+    });
     if let Some(name) = wanted {
         return Err(Refusal::Import(format!(
             "this host does not provide {name}"

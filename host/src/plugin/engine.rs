@@ -50,6 +50,8 @@ impl Engine {
         let mut linker = Linker::new(&wasmtime);
         wasmtime_wasi::p2::add_to_linker_async(&mut linker)?;
         wasmtime_wasi_http::p2::add_only_http_to_linker_async(&mut linker)?;
+        #[cfg(feature = "database")]
+        super::database::add_to_linker(&mut linker)?;
         start_clock(&wasmtime)?;
         Ok(Self { wasmtime, linker })
     }

@@ -4,7 +4,8 @@
 //! folder is read, never a single file, because editors rename and Kubernetes swaps a
 //! symbolic link to the whole.
 
-use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
@@ -18,12 +19,16 @@ pub(super) struct Changes {
     pub(super) changed: Vec<(String, io::Result<Vec<u8>>)>,
     /// Providers whose file is gone.
     pub(super) removed: Vec<String>,
+    /// Those that are there because they come with Roost, and not in the folder itself.
+    pub(super) shipped: BTreeSet<String>,
 }
 
 /// What was seen of the folder so far.
 #[derive(Debug)]
 pub(super) struct Folder {
     path: PathBuf,
+    /// Where the providers are that come with Roost. The folder's own stand over them.
+    shipped: Option<PathBuf>,
     seen: BTreeMap<String, Seen>,
 }
 
@@ -42,9 +47,10 @@ struct Stamp {
 }
 
 impl Folder {
-    pub(super) fn new(path: PathBuf) -> Self {
+    pub(super) fn new(path: PathBuf, shipped: Option<PathBuf>) -> Self {
         Self {
             path,
+            shipped,
             seen: BTreeMap::new(),
         }
     }
@@ -59,11 +65,29 @@ impl Folder {
         }
     }
 
+    /// The files that could be providers, by name.
+    fn providers(&self, shipped: &mut BTreeSet<String>) -> io::Result<BTreeMap<String, PathBuf>> {
+        let mut found = match (providers(&self.path), &self.shipped) {
+            // Who has made no folder has the providers that come with Roost.
+            (Err(error), Some(_)) if error.kind() == io::ErrorKind::NotFound => BTreeMap::new(),
+            (found, _) => found?,
+        };
+        if let Some(folder) = &self.shipped {
+            for (name, path) in providers(folder)? {
+                if let Entry::Vacant(free) = found.entry(name) {
+                    shipped.insert(free.key().clone());
+                    free.insert(path);
+                }
+            }
+        }
+        Ok(found)
+    }
+
     /// Compare the folder with what was seen before. Blocks on the file system.
     pub(super) fn look(&mut self) -> io::Result<Changes> {
         let mut changes = Changes::default();
         let mut now = BTreeMap::new();
-        for (name, path) in providers(&self.path)? {
+        for (name, path) in self.providers(&mut changes.shipped)? {
             let before = self.seen.remove(&name);
             let stamp = stamp(&path).ok();
             if let Some(before) = &before
@@ -142,7 +166,7 @@ mod tests {
     fn content_is_what_changes() {
         let path = std::env::temp_dir().join(format!("roost-folder-{}", std::process::id()));
         std::fs::create_dir_all(&path).unwrap();
-        let mut folder = Folder::new(path.clone());
+        let mut folder = Folder::new(path.clone(), None);
         let nothing = (Vec::new(), Vec::new());
         let changed = (vec!["one".to_owned()], Vec::new());
         for hidden in [".two.wasm", "three.txt"] {
@@ -161,6 +185,16 @@ mod tests {
         assert_eq!(look(&mut folder), changed);
         std::fs::remove_file(path.join("one.wasm")).unwrap();
         assert_eq!(look(&mut folder), (Vec::new(), vec!["one".to_owned()]));
+
+        let own = path.join("own");
+        let mut folder = Folder::new(own.clone(), Some(path.clone()));
+        std::fs::write(path.join("two.wasm"), "shipped").unwrap();
+        let found = folder.look().unwrap();
+        assert_eq!((found.changed.len(), found.shipped.len()), (1, 1));
+        std::fs::create_dir(&own).unwrap();
+        std::fs::write(own.join("two.wasm"), "own").unwrap();
+        let found = folder.look().unwrap();
+        assert_eq!((found.changed.len(), found.shipped.len()), (1, 0));
         std::fs::remove_dir_all(path).unwrap();
     }
 }

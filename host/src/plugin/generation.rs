@@ -78,7 +78,7 @@ impl Generation {
         if let Some(pool) = pools.get(&key) {
             return Ok(Arc::clone(pool));
         }
-        let resolved = spec.resolve(&self.component, secrets, held)?;
+        let resolved = spec.resolve(&self.component, secrets, held, &runtime.limits)?;
         let pool = Arc::new(Pool::new(runtime, resolved, Arc::clone(quota)));
         pools.insert(key, Arc::clone(&pool));
         Ok(pool)

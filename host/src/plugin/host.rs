@@ -1,7 +1,7 @@
 //! The host of all providers: loads what is in the plugins folder, and replaces, refuses
 //! and unloads as the folder changes.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
@@ -64,6 +64,8 @@ struct Inner {
     drain_timeout: Duration,
     folder_path: PathBuf,
     folder: Arc<tokio::sync::Mutex<Folder>>,
+    /// The providers that are there because they come with Roost.
+    shipped: Mutex<BTreeSet<String>>,
     slots: Mutex<BTreeMap<String, Arc<Slot>>>,
     connections: AtomicU64,
     draining: TaskTracker,
@@ -102,12 +104,14 @@ impl Host {
         })
         .map_err(|error| HostError::Engine(format!("{error:#}")))?;
         let stop_watching = CancellationToken::new();
+        let folder = Folder::new(plugins.folder.clone(), plugins.shipped());
         let host = Self {
             inner: Arc::new(Inner {
                 runtime: Arc::new(Runtime::new(engine, Clients::new(&lookup)?, limits.clone())),
                 drain_timeout: Duration::from_secs(plugins.drain_timeout_seconds),
                 folder_path: plugins.folder.clone(),
-                folder: Arc::new(tokio::sync::Mutex::new(Folder::new(plugins.folder.clone()))),
+                folder: Arc::new(tokio::sync::Mutex::new(folder)),
+                shipped: Mutex::default(),
                 slots: Mutex::default(),
                 connections: AtomicU64::new(0),
                 draining: TaskTracker::new(),
@@ -148,6 +152,16 @@ impl Host {
             .iter()
             .filter_map(|(name, slot)| ProviderStatus::of(name, slot))
             .collect()
+    }
+
+    /// Whether the provider of this name is there because it comes with Roost, and not
+    /// because somebody put it into the plugins folder.
+    #[must_use]
+    pub fn is_shipped(&self, name: &str) -> bool {
+        let shipped = self.inner.shipped.lock();
+        shipped
+            .unwrap_or_else(PoisonError::into_inner)
+            .contains(name)
     }
 
     /// A connection to a provider, whether that is loaded yet or not.
@@ -198,6 +212,8 @@ impl Inner {
         });
         let (_folder, changes) = look.await.map_err(|error| self.unreadable(error.into()))?;
         let changes = changes.map_err(|reason| self.unreadable(reason))?;
+        let shipped = changes.shipped;
+        *self.shipped.lock().unwrap_or_else(PoisonError::into_inner) = shipped;
         for name in changes.removed {
             tracing::info!(provider = name, "the provider's file is gone");
             self.retire(self.slot(&name).clear());

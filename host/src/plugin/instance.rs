@@ -6,6 +6,8 @@ use tokio::time::timeout_at;
 use wasmtime::Store;
 
 use super::component::{ProviderComponent, root_cause};
+#[cfg(feature = "database")]
+use super::database::GuestDatabase;
 use super::engine::Engine;
 use super::guests::{Guests, NotExported};
 use super::outbound::Outbound;
@@ -33,6 +35,10 @@ impl Instance {
     ) -> Result<Self, Error> {
         let mut store = State::store(engine, &component.name, outbound, memory_bytes);
         arm(&mut store, deadline);
+        #[cfg(feature = "database")]
+        {
+            store.data_mut().database = GuestDatabase::of(&connection.database);
+        }
         let started = async {
             let instance = component.pre.instantiate_async(&mut store).await?;
             let guests = component.indices.load(&mut store, &instance)?;

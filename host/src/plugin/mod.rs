@@ -9,6 +9,8 @@
 mod address;
 mod component;
 mod connection;
+#[cfg(feature = "database")]
+mod database;
 mod engine;
 mod folder;
 mod generation;
@@ -35,7 +37,7 @@ mod watcher;
 pub use host::{Host, HostError};
 pub use refusal::Refusal;
 pub use resolver::{Lookup, SystemLookup};
-pub use spec::ConnectionSpec;
+pub use spec::{ConnectionSpec, DatabaseSpec};
 pub use status::{GenerationStatus, ProviderStatus};
 
 pub(crate) use connection::Connection;

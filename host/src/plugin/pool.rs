@@ -164,7 +164,8 @@ impl Lease {
         let answer = match outcome {
             Ok(answer) => {
                 self.instance.calls += 1;
-                if self.instance.calls < self.runtime.limits.calls_per_instance {
+                let is_spent = self.instance.store.data().is_spent();
+                if self.instance.calls < self.runtime.limits.calls_per_instance && !is_spent {
                     self.pool.idle().push(self.instance);
                 }
                 answer

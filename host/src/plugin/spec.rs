@@ -1,6 +1,7 @@
 //! A connection as the operator wrote it, and what it comes to for a provider's schema.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -8,9 +9,13 @@ use serde_json::{Map, Value};
 use url::Url;
 
 use super::component::ProviderComponent;
+#[cfg(feature = "database")]
+use super::database::Database;
 use super::policy::Policy;
 use super::secrets::{Credentials, Held, Secrets, Values};
-use crate::config::{ExposeSecret, HostPattern, Secret, SecretSource};
+use crate::config::{
+    DatabaseConfig, ExposeSecret, HostPattern, LimitsConfig, Secret, SecretSource,
+};
 
 /// A connection as the operator wrote it, with where its secrets are. What it comes to
 /// depends on the provider's schema, so it is resolved anew for each generation.
@@ -29,6 +34,30 @@ pub struct ConnectionSpec {
     /// What may be reached besides the configured endpoints, each a
     /// [`HostPattern`].
     pub allow_hosts: Vec<String>,
+    /// Where the database is that the host keeps for the provider.
+    pub database: DatabaseSpec,
+}
+
+/// Where the database of a connection is, and how much it may hold.
+#[derive(Debug, Clone)]
+pub struct DatabaseSpec {
+    /// `postgres://...`, or `sqlite:` and a path that is relative to `folder`. None: a SQLite
+    /// file in `folder` that bears the connection's name.
+    pub address: Option<SecretSource>,
+    /// The folder of SQLite files; none for `roost` in the user's data folder.
+    pub folder: Option<PathBuf>,
+    /// How many bytes the database may have.
+    pub max_bytes: u64,
+}
+
+impl Default for DatabaseSpec {
+    fn default() -> Self {
+        Self {
+            address: None,
+            folder: None,
+            max_bytes: DatabaseConfig::default().max_bytes,
+        }
+    }
 }
 
 /// A connection, resolved for one generation of its provider.
@@ -37,6 +66,8 @@ pub(crate) struct Resolved {
     pub(crate) config: String,
     pub(crate) policy: Arc<Policy>,
     pub(crate) credentials: Credentials,
+    #[cfg(feature = "database")]
+    pub(crate) database: Arc<Database>,
 }
 
 impl ConnectionSpec {
@@ -47,8 +78,9 @@ impl ConnectionSpec {
         component: &ProviderComponent,
         secrets: &Arc<Secrets>,
         held: &Held,
+        limits: &LimitsConfig,
     ) -> Result<Resolved, String> {
-        self.fit(component, secrets, held)
+        self.fit(component, secrets, held, limits)
             .map_err(|why| format!("[connections.{}]: {why}", self.name))
     }
 
@@ -57,7 +89,10 @@ impl ConnectionSpec {
         component: &ProviderComponent,
         secrets: &Arc<Secrets>,
         held: &Held,
+        limits: &LimitsConfig,
     ) -> Result<Resolved, String> {
+        #[cfg(not(feature = "database"))]
+        let _ = limits;
         let schema = &component.schema;
         let mut config = self.provider_config.clone();
         let mut inline = Values::new();
@@ -109,6 +144,8 @@ impl ConnectionSpec {
             config: Value::Object(config).to_string(),
             policy: Arc::new(Policy::new(&self.name, endpoints, extra)),
             credentials,
+            #[cfg(feature = "database")]
+            database: Arc::new(Database::new(&self.name, &self.database, limits)),
         })
     }
 

@@ -9,6 +9,8 @@ use wasmtime::{ResourceLimiter, Store, UpdateDeadline};
 use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
 use wasmtime_wasi_http::{WasiHttpCtx, WasiHttpCtxView, WasiHttpView};
 
+#[cfg(feature = "database")]
+use super::database::{DatabaseView, GuestDatabase};
 use super::engine::{Engine, MAX_TABLE_ELEMENTS};
 use super::logs::GuestLog;
 use super::outbound::Outbound;
@@ -19,6 +21,8 @@ pub(crate) struct State {
     wasi: WasiCtx,
     http: WasiHttpCtx,
     pub(crate) outbound: Outbound,
+    #[cfg(feature = "database")]
+    pub(crate) database: GuestDatabase,
     fence: Fence,
     /// When the call that runs now must have ended.
     pub(crate) deadline: Instant,
@@ -62,6 +66,8 @@ impl State {
             wasi,
             http: WasiHttpCtx::new(),
             outbound,
+            #[cfg(feature = "database")]
+            database: GuestDatabase::default(),
             fence: Fence {
                 memory_bytes,
                 memory_left: memory_bytes,
@@ -81,6 +87,25 @@ impl State {
             }
         });
         store
+    }
+}
+
+impl State {
+    /// Whether what the last call left behind must not reach the next one.
+    pub(super) fn is_spent(&self) -> bool {
+        #[cfg(feature = "database")]
+        return self.database.in_transaction();
+        #[cfg(not(feature = "database"))]
+        false
+    }
+
+    #[cfg(feature = "database")]
+    pub(super) fn database(&mut self) -> DatabaseView<'_> {
+        DatabaseView {
+            table: &mut self.table,
+            database: &mut self.database,
+            deadline: self.deadline,
+        }
     }
 }
 

@@ -21,15 +21,16 @@
 //! ```
 //!
 //! The world need not include `roost:telemetry/imports`: whatever a provider uses of
-//! [`http`] or [`time`] brings its import along, and nothing else is imported.
+//! [`http`], [`database`] or [`time`] brings its import along, and nothing else is imported.
 //!
-//! HTTP, time and randomness come from the imports and never from `std`, so a provider
+//! HTTP, time, randomness and the database come from the imports and never from `std`, so a provider
 //! builds for `wasm32-wasip2` and for `wasm32-unknown-unknown` alike. On a native target
 //! everything compiles, for unit tests of a provider's logic; calling an import there
 //! panics.
 
 pub mod bindings;
 pub mod cursor;
+pub mod database;
 pub mod error;
 pub mod http;
 pub mod time;

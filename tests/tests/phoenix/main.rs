@@ -5,7 +5,6 @@
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
 
 mod analytics;
-mod annotations;
 mod auth;
 mod cache;
 mod command_line;
@@ -21,9 +20,6 @@ mod manager;
 mod official_client;
 mod outage;
 mod projection;
-mod projects;
-mod sessions;
-mod spans;
 mod sql;
 mod tenants;
 mod written;

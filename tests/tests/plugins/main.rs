@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
 
 mod configuration;
+mod database;
 mod fixture;
 mod hot_reload;
 mod limits;

@@ -12,6 +12,7 @@ mod backend;
 mod client;
 mod formats;
 mod limits;
+mod local;
 mod redaction;
 mod sdk;
 mod stopping;

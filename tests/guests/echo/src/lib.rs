@@ -1,13 +1,14 @@
 //! A provider without a backend: it serves the spans of its configuration, so the host
 //! can be tested without a server. Some names of projects make it misbehave, see
-//! [`misbehaviour`], ask a server for something, see [`requests`],
-//! or look at its memory, see [`memory`].
+//! [`misbehaviour`], ask a server for something, see [`requests`], use its database, see
+//! [`database`], or look at its memory, see [`memory`].
 //!
 //! Built twice, with two values of `ECHO_VERSION`, it is also the provider that tests
 //! swap: each span says which version served it.
 
 mod bindings;
 mod config;
+mod database;
 mod memory;
 mod misbehaviour;
 mod requests;
@@ -115,6 +116,14 @@ impl TraceStore for Echo {
     fn get_spans(query: SpanQuery) -> Result<SpanPage, Error> {
         CALLS.with(|calls| calls.set(calls.get() + 1));
         misbehaviour::named(&query.project)?;
+        if let Some(steps) = query.project.strip_prefix("database:") {
+            return Ok(SpanPage {
+                spans: SpanBatch::Records(vec![spans::named(database::run(steps)?)]),
+                cursor: None,
+                applied: Vec::new(),
+                ordered: true,
+            });
+        }
         if query.project == "endless" {
             return Ok(SpanPage {
                 spans: SpanBatch::Records(Vec::new()),

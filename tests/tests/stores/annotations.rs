@@ -7,11 +7,17 @@ use roost::contract::{
 use roost_tests::unique;
 use serde_json::json;
 
-use crate::Service;
+use crate::{Backend, Service, on_every_backend};
 
-#[tokio::test]
-async fn annotations_are_written_replaced_read_and_deleted() -> Result<()> {
-    let service = Service::shared().await?;
+on_every_backend! {
+    annotations_are_written_replaced_read_and_deleted,
+    traces_and_sessions_are_annotated_as_well,
+    what_cannot_be_annotated_is_refused_with_the_reason,
+    a_long_batch_is_cut_and_its_losses_are_named,
+}
+
+async fn annotations_are_written_replaced_read_and_deleted(backend: Backend) -> Result<()> {
+    let service = Service::on(backend).await?;
     let tenant = unique("acme");
     for name in ["first", "second"] {
         service.telemetry.span(name, &tenant).in_scope(|_| ());
@@ -85,9 +91,8 @@ async fn annotations_are_written_replaced_read_and_deleted() -> Result<()> {
     Ok(())
 }
 
-#[tokio::test]
-async fn traces_and_sessions_are_annotated_as_well() -> Result<()> {
-    let service = Service::shared().await?;
+async fn traces_and_sessions_are_annotated_as_well(backend: Backend) -> Result<()> {
+    let service = Service::on(backend).await?;
     let (tenant, session) = (unique("acme"), unique("session"));
     let trace = service
         .telemetry
@@ -115,9 +120,8 @@ async fn traces_and_sessions_are_annotated_as_well() -> Result<()> {
     Ok(())
 }
 
-#[tokio::test]
-async fn what_cannot_be_annotated_is_refused_with_the_reason() -> Result<()> {
-    let service = Service::shared().await?;
+async fn what_cannot_be_annotated_is_refused_with_the_reason(backend: Backend) -> Result<()> {
+    let service = Service::on(backend).await?;
     let tenant = unique("acme");
     service.telemetry.span("work", &tenant).in_scope(|_| ());
     service.delivered().await?;
@@ -157,9 +161,8 @@ async fn what_cannot_be_annotated_is_refused_with_the_reason() -> Result<()> {
 }
 
 /// More than one call takes: what was written and what was not is told by place.
-#[tokio::test]
-async fn a_long_batch_is_cut_and_its_losses_are_named() -> Result<()> {
-    let service = Service::shared().await?;
+async fn a_long_batch_is_cut_and_its_losses_are_named(backend: Backend) -> Result<()> {
+    let service = Service::on(backend).await?;
     let tenant = unique("acme");
     service.telemetry.span("work", &tenant).in_scope(|_| ());
     service.delivered().await?;

@@ -4,13 +4,16 @@ use anyhow::{Result, ensure};
 use roost::contract::{Error, TimeWindow};
 use roost_tests::{eventually, unique};
 
-use crate::{SOON, Service, text};
+use crate::{Backend, SOON, Service, on_every_backend, text};
+
+on_every_backend! {
+    the_same_session_id_of_two_tenants_is_two_sessions,
+}
 
 /// Two tenants that use one session id, as every application with counters would. On
 /// Phoenix the second would join the first one's session, and be deleted with it.
-#[tokio::test]
-async fn the_same_session_id_of_two_tenants_is_two_sessions() -> Result<()> {
-    let service = Service::shared().await?;
+async fn the_same_session_id_of_two_tenants_is_two_sessions(backend: Backend) -> Result<()> {
+    let service = Service::on(backend).await?;
     let (acme, globex, session) = (unique("acme"), unique("globex"), unique("session"));
     let telemetry = &service.telemetry;
     // Said as an attribute it is the same session.

@@ -1,0 +1,516 @@
+//! The embedded database: one file a connection, in SQLite's write-ahead mode.
+//!
+//! SQLite blocks, so every statement runs on one of tokio's blocking threads; a session runs
+//! one at a time, so `max_instances` bounds them. Readers never wait. Writers of this process
+//! wait for their turn in line, which is fair and wakes at once; only those of other
+//! processes are waited for by SQLite's own polling. A statement is interrupted at its call's
+//! deadline, also when nobody waits for it any more.
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, LazyLock, Mutex, PoisonError, Weak};
+use std::time::{Duration, Instant};
+
+use rusqlite::config::DbConfig;
+use rusqlite::hooks::{AuthAction, AuthContext, Authorization};
+use rusqlite::limits::Limit;
+use rusqlite::{CachedStatement, Connection, ErrorCode, InterruptHandle, OpenFlags};
+use tokio::sync::OwnedMutexGuard;
+use tokio::time::timeout_at;
+
+use super::bindings::{DatabaseError, Migration, Rows, Statement, Value};
+use super::{Answer, Deadline, Quota, migrate};
+
+/// How long a writer of another process is waited for at most.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// SQLite's own default, said here because the quota counts in it.
+const PAGE_BYTES: u64 = 4_096;
+
+/// How many prepared statements a session keeps.
+const STATEMENTS: usize = 128;
+
+/// Instructions of SQLite's machine between two looks at the clock: some tens of microseconds.
+const STEPS: i32 = 10_000;
+
+/// The longest statement and value, in bytes.
+const SQL_BYTES: i32 = 1 << 20;
+const VALUE_BYTES: i32 = 64 << 20;
+
+/// A database file.
+pub(crate) struct Database {
+    name: String,
+    path: PathBuf,
+    quota: Quota,
+}
+
+/// A file that this process has open.
+#[derive(Default)]
+struct File {
+    /// Whose turn it is to write.
+    turn: Arc<tokio::sync::Mutex<()>>,
+}
+
+static FILES: LazyLock<Mutex<HashMap<PathBuf, Weak<File>>>> = LazyLock::new(Mutex::default);
+
+impl Database {
+    pub(super) fn new(name: &str, path: PathBuf, quota: Quota) -> Self {
+        Self {
+            name: name.to_owned(),
+            path,
+            quota,
+        }
+    }
+
+    pub(super) async fn session(&self) -> Answer<Session> {
+        let (path, quota, name) = (self.path.clone(), self.quota, self.name.clone());
+        blocking(move || {
+            let file = file(&path)?;
+            let host = Arc::new(AtomicBool::new(true));
+            let connection =
+                open(&path, quota, &host).map_err(|error| explain_opening(&path, &error))?;
+            claim(&connection, &path, &name)?;
+            Ok(Session {
+                interrupt: connection.get_interrupt_handle(),
+                file,
+                answer: quota.answer,
+                host,
+                open: Arc::new(Mutex::new(Open {
+                    connection,
+                    turn: None,
+                })),
+            })
+        })
+        .await
+    }
+}
+
+/// The file at `path`, whose folder is made where it is missing.
+fn file(path: &Path) -> Answer<Arc<File>> {
+    let unavailable = |what: &str, error: std::io::Error| {
+        DatabaseError::Unavailable(format!("{}: {what}: {error}", path.display()))
+    };
+    let folder = path
+        .parent()
+        .filter(|folder| !folder.as_os_str().is_empty());
+    let folder = folder.unwrap_or(Path::new("."));
+    std::fs::create_dir_all(folder).map_err(|error| unavailable("its folder", error))?;
+    let folder = folder.canonicalize();
+    let folder = folder.map_err(|error| unavailable("its folder", error))?;
+    let place = folder.join(path.file_name().unwrap_or_default());
+
+    let mut files = FILES.lock().unwrap_or_else(PoisonError::into_inner);
+    files.retain(|_, file| file.strong_count() > 0);
+    if let Some(file) = files.get(&place).and_then(Weak::upgrade) {
+        return Ok(file);
+    }
+    let file = Arc::new(File::default());
+    files.insert(place, Arc::downgrade(&file));
+    Ok(file)
+}
+
+fn open(path: &Path, quota: Quota, host: &Arc<AtomicBool>) -> rusqlite::Result<Connection> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
+        | OpenFlags::SQLITE_OPEN_CREATE
+        | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let mut connection = Connection::open_with_flags(path, flags)?;
+    connection.busy_timeout(PATIENCE)?;
+    connection.set_prepared_statement_cache_capacity(STATEMENTS);
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_DEFENSIVE, true)?;
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_TRUSTED_SCHEMA, false)?;
+    connection.set_limit(Limit::SQLITE_LIMIT_ATTACHED, 0)?;
+    connection.set_limit(Limit::SQLITE_LIMIT_SQL_LENGTH, SQL_BYTES)?;
+    connection.set_limit(Limit::SQLITE_LIMIT_LENGTH, VALUE_BYTES)?;
+    // What is damaged is found here, before anything is written.
+    connection.query_row("SELECT COUNT(*) FROM sqlite_schema", [], |_| Ok(()))?;
+    connection.pragma_update(None, "journal_mode", "wal")?;
+    // An answered write survives the loss of power, not only that of the process.
+    connection.pragma_update(None, "synchronous", "full")?;
+    connection.pragma_update(None, "foreign_keys", true)?;
+    connection.pragma_update(None, "cache_size", -16_384)?;
+    let pages = i64::try_from(quota.bytes / PAGE_BYTES).unwrap_or(i64::MAX);
+    connection.pragma_update(None, "max_page_count", pages)?;
+    let host = Arc::clone(host);
+    connection.authorizer(Some(move |context: AuthContext<'_>| {
+        if host.load(Ordering::Relaxed) {
+            Authorization::Allow
+        } else {
+            authorize(&context.action)
+        }
+    }))?;
+    Ok(connection)
+}
+
+/// Write down in the file which connection of `roost.toml` it belongs to, and refuse it to
+/// every other.
+fn claim(connection: &Connection, path: &Path, name: &str) -> Answer<()> {
+    let owner = |connection: &Connection| {
+        connection.query_row("SELECT connection FROM roost_owner", [], |row| row.get(0))
+    };
+    let found: String = match owner(connection) {
+        Ok(found) => found,
+        Err(_) => {
+            connection.execute_batch("BEGIN IMMEDIATE")?;
+            let claimed = connection
+                .execute_batch("CREATE TABLE IF NOT EXISTS roost_owner (connection TEXT NOT NULL)")
+                .and_then(|()| {
+                    let sql = "INSERT INTO roost_owner SELECT ?1
+                        WHERE NOT EXISTS (SELECT 1 FROM roost_owner)";
+                    connection.execute(sql, [name])
+                });
+            settle(
+                connection,
+                &AtomicBool::new(true),
+                claimed.map_err(Into::into),
+            )?;
+            owner(connection)?
+        }
+    };
+    if found == name {
+        return Ok(());
+    }
+    Err(DatabaseError::Unavailable(format!(
+        "{} is the database of [connections.{found}], and a database belongs to one connection: \
+         give [connections.{name}] another path",
+        path.display()
+    )))
+}
+
+/// What a guest's statement may do: everything in its own database, and nothing that leaves
+/// it, changes how it is kept, or meddles with transactions.
+fn authorize(action: &AuthAction<'_>) -> Authorization {
+    match action {
+        AuthAction::Attach { .. }
+        | AuthAction::Detach { .. }
+        | AuthAction::Pragma { .. }
+        | AuthAction::Transaction { .. }
+        | AuthAction::Savepoint { .. }
+        | AuthAction::CreateVtable { .. }
+        | AuthAction::DropVtable { .. }
+        | AuthAction::Unknown { .. } => Authorization::Deny,
+        // What the host keeps there is read-only.
+        AuthAction::Insert { table_name }
+        | AuthAction::Delete { table_name }
+        | AuthAction::Update { table_name, .. }
+        | AuthAction::DropTable { table_name }
+        | AuthAction::AlterTable { table_name, .. }
+            if table_name.starts_with("roost_") =>
+        {
+            Authorization::Deny
+        }
+        AuthAction::Function { function_name }
+            if function_name.eq_ignore_ascii_case("load_extension") =>
+        {
+            Authorization::Deny
+        }
+        _ => Authorization::Allow,
+    }
+}
+
+/// An open file. The order matters: the file is closed, which rolls back, before the next
+/// one has its turn.
+struct Open {
+    connection: Connection,
+    turn: Option<OwnedMutexGuard<()>>,
+}
+
+/// An open file, for one instance.
+pub(crate) struct Session {
+    open: Arc<Mutex<Open>>,
+    file: Arc<File>,
+    interrupt: InterruptHandle,
+    answer: usize,
+    /// Whether the statement at hand is the host's own.
+    host: Arc<AtomicBool>,
+}
+
+impl Session {
+    /// Run `work` on a blocking thread, until `end`.
+    async fn run<T: Send + 'static>(
+        &self,
+        end: Deadline,
+        work: impl FnOnce(&mut Open, &AtomicBool) -> Answer<T> + Send + 'static,
+    ) -> Answer<T> {
+        let (open, host) = (Arc::clone(&self.open), Arc::clone(&self.host));
+        // Closing waits for the disk, so it must not fall to whoever waits for this.
+        blocking(move || {
+            let mut open = open.lock().unwrap_or_else(PoisonError::into_inner);
+            let late = move || Instant::now() >= end;
+            open.connection.progress_handler(STEPS, Some(late))?;
+            work(&mut open, &host)
+        })
+        .await
+    }
+
+    /// As [`run`](Self::run), in this session's turn to write.
+    async fn write<T: Send + 'static>(
+        &self,
+        end: Deadline,
+        work: impl FnOnce(&mut Open, &AtomicBool) -> Answer<T> + Send + 'static,
+    ) -> Answer<T> {
+        let turn = self.turn(end).await?;
+        self.run(end, move |open, host| {
+            let done = work(open, host);
+            drop(turn);
+            done
+        })
+        .await
+    }
+
+    async fn turn(&self, end: Deadline) -> Answer<OwnedMutexGuard<()>> {
+        let turn = Arc::clone(&self.file.turn).lock_owned();
+        timeout_at(end.into(), turn).await.map_err(|_| {
+            DatabaseError::Busy("others wrote to the database until the deadline".to_owned())
+        })
+    }
+
+    fn in_transaction(&self) -> bool {
+        let open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+        open.turn.is_some()
+    }
+
+    pub(super) async fn migrate(&self, migrations: Vec<Migration>, end: Deadline) -> Answer<u32> {
+        let newest = migrations.iter().map(|it| it.version).max().unwrap_or(0);
+        let current = self.run(end, |open, _| {
+            Ok(version(&open.connection).unwrap_or_default())
+        });
+        if current.await? == Some(i64::from(newest)) {
+            return Ok(newest);
+        }
+        self.write(end, move |open, host| {
+            as_host(host, || open.connection.execute_batch("BEGIN IMMEDIATE"))?;
+            let made = bring_up(&open.connection, host, migrations);
+            settle(&open.connection, host, made)
+        })
+        .await?;
+        Ok(newest)
+    }
+
+    pub(super) async fn execute(&self, statement: Statement, end: Deadline) -> Answer<u64> {
+        let work =
+            move |open: &mut Open, host: &AtomicBool| execute(&open.connection, host, &statement);
+        if self.in_transaction() {
+            self.run(end, work).await
+        } else {
+            self.write(end, work).await
+        }
+    }
+
+    pub(super) async fn execute_batch(
+        &self,
+        batch: Vec<Statement>,
+        end: Deadline,
+    ) -> Answer<Vec<u64>> {
+        self.write(end, move |open, host| {
+            let connection = &open.connection;
+            as_host(host, || connection.execute_batch("BEGIN IMMEDIATE"))?;
+            let each = batch.iter().map(|it| execute(connection, host, it));
+            let made = each.collect();
+            settle(connection, host, made)
+        })
+        .await
+    }
+
+    pub(super) async fn query(&self, statement: Statement, end: Deadline) -> Answer<Rows> {
+        let most = self.answer;
+        self.run(end, move |open, host| {
+            query(&open.connection, host, &statement, most)
+        })
+        .await
+    }
+
+    pub(super) async fn begin(&self, end: Deadline) -> Answer<()> {
+        let turn = self.turn(end).await?;
+        self.run(end, move |open, host| {
+            as_host(host, || open.connection.execute_batch("BEGIN IMMEDIATE"))?;
+            open.turn = Some(turn);
+            Ok(())
+        })
+        .await
+    }
+
+    pub(super) async fn commit(&self, end: Deadline) -> Answer<()> {
+        self.run(end, move |open, host| {
+            let committed = settle(&open.connection, host, Ok(()));
+            open.turn = None;
+            committed
+        })
+        .await
+    }
+
+    pub(super) async fn roll_back(&self, end: Deadline) -> Answer<()> {
+        self.run(end, move |open, host| {
+            let over = as_host(host, || open.connection.execute_batch("ROLLBACK"));
+            open.turn = None;
+            over
+        })
+        .await
+    }
+}
+
+impl Drop for Session {
+    fn drop(&mut self) {
+        // Nobody waits for what runs. Where nothing does, closing must not be interrupted: it
+        // tidies the file up, and waits for the disk.
+        if self.open.try_lock().is_err() {
+            self.interrupt.interrupt();
+        }
+        let open = Arc::clone(&self.open);
+        if let Ok(runtime) = tokio::runtime::Handle::try_current() {
+            runtime.spawn_blocking(move || drop(open));
+        }
+    }
+}
+
+/// Run a statement of the host's own, which may do what a guest's may not.
+fn as_host<T>(host: &AtomicBool, work: impl FnOnce() -> rusqlite::Result<T>) -> Answer<T> {
+    host.store(true, Ordering::Relaxed);
+    Ok(work()?)
+}
+
+/// Prepare a guest's statement and bind its parameters, each by the number in its name.
+fn prepare<'c>(
+    connection: &'c Connection,
+    host: &AtomicBool,
+    statement: &Statement,
+) -> Answer<CachedStatement<'c>> {
+    host.store(false, Ordering::Relaxed);
+    let mut prepared = connection.prepare_cached(&statement.sql)?;
+    for place in 1..=prepared.parameter_count() {
+        let name = prepared.parameter_name(place).unwrap_or_default();
+        let number = name.strip_prefix('$').and_then(|it| it.parse().ok());
+        let value = number
+            .and_then(|number: usize| statement.parameters.get(number.checked_sub(1)?))
+            .ok_or_else(|| {
+                let given = statement.parameters.len();
+                DatabaseError::Statement(format!(
+                    "the statement has a parameter `{name}`, and there are $1 to ${given}"
+                ))
+            })?;
+        prepared.raw_bind_parameter(place, value)?;
+    }
+    Ok(prepared)
+}
+
+fn execute(connection: &Connection, host: &AtomicBool, statement: &Statement) -> Answer<u64> {
+    let changed = prepare(connection, host, statement)?.raw_execute()?;
+    Ok(changed as u64)
+}
+
+fn query(
+    connection: &Connection,
+    host: &AtomicBool,
+    statement: &Statement,
+    most: usize,
+) -> Answer<Rows> {
+    let mut prepared = prepare(connection, host, statement)?;
+    let columns: Vec<String> = prepared.column_names().map(str::to_owned).collect();
+    let mut found = prepared.raw_query();
+    let (mut rows, mut bytes) = (Vec::new(), 0);
+    while let Some(row) = found.next()? {
+        let values = (0..columns.len()).map(|column| Ok(Value::from(row.get_ref(column)?)));
+        let values = values.collect::<rusqlite::Result<Vec<_>>>()?;
+        bytes += values.iter().map(Value::size).sum::<usize>();
+        if bytes > most {
+            return Err(too_large(most));
+        }
+        rows.push(values);
+    }
+    drop(found);
+    Ok(Rows { columns, rows })
+}
+
+/// The error of an answer that has more than `most` bytes.
+pub(super) fn too_large(most: usize) -> DatabaseError {
+    DatabaseError::TooLarge(format!(
+        "the answer has more than {most} bytes, which `response_bytes` under [limits] allows"
+    ))
+}
+
+/// End the transaction that `made` was made in.
+fn settle<T>(connection: &Connection, host: &AtomicBool, made: Answer<T>) -> Answer<T> {
+    let made = made.and_then(|made| {
+        as_host(host, || connection.execute_batch("COMMIT"))?;
+        Ok(made)
+    });
+    // Some errors end the transaction by themselves.
+    if made.is_err() && !connection.is_autocommit() {
+        as_host(host, || connection.execute_batch("ROLLBACK"))?;
+    }
+    made
+}
+
+fn version(connection: &Connection) -> rusqlite::Result<Option<i64>> {
+    connection.query_row(migrate::VERSION, [], |row| row.get(0))
+}
+
+fn bring_up(connection: &Connection, host: &AtomicBool, all: Vec<Migration>) -> Answer<()> {
+    as_host(host, || connection.execute_batch(migrate::CREATE))?;
+    for migration in migrate::pending(version(connection)?, all)? {
+        for sql in migration.statements {
+            let statement = Statement {
+                sql,
+                parameters: Vec::new(),
+            };
+            execute(connection, host, &statement)?;
+        }
+        as_host(host, || {
+            connection.execute(migrate::DONE, [migration.version])
+        })?;
+    }
+    Ok(())
+}
+
+async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Answer<T> + Send + 'static,
+) -> Answer<T> {
+    tokio::task::spawn_blocking(work)
+        .await
+        .unwrap_or_else(|error| Err(DatabaseError::Unavailable(error.to_string())))
+}
+
+fn explain_opening(path: &Path, error: &rusqlite::Error) -> DatabaseError {
+    let path = path.display();
+    match DatabaseError::from_sqlite(error) {
+        DatabaseError::Corrupt(why) => DatabaseError::Corrupt(format!(
+            "{path}: {why}. Nothing was changed; put a copy in its place, or move it away to begin \
+             an empty one"
+        )),
+        DatabaseError::Busy(why) => DatabaseError::Busy(format!("{path}: {why}")),
+        DatabaseError::Full(why) => DatabaseError::Full(format!("{path}: {why}")),
+        _ => DatabaseError::Unavailable(format!("{path} cannot be opened: {error}")),
+    }
+}
+
+impl From<rusqlite::Error> for DatabaseError {
+    fn from(error: rusqlite::Error) -> Self {
+        Self::from_sqlite(&error)
+    }
+}
+
+impl DatabaseError {
+    fn from_sqlite(error: &rusqlite::Error) -> Self {
+        let why = error.to_string();
+        match error.sqlite_error_code() {
+            Some(ErrorCode::ConstraintViolation) => Self::Constraint(why),
+            Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => Self::Busy(why),
+            Some(ErrorCode::DiskFull) => Self::Full(format!(
+                "{why}: the disk is full, or the database has all of `max_bytes` under [database]"
+            )),
+            Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => Self::Corrupt(why),
+            Some(
+                ErrorCode::CannotOpen
+                | ErrorCode::PermissionDenied
+                | ErrorCode::ReadOnly
+                | ErrorCode::SystemIoFailure
+                | ErrorCode::FileLockingProtocolFailed,
+            ) => Self::Unavailable(why),
+            Some(ErrorCode::TooBig) => Self::TooLarge(why),
+            Some(ErrorCode::OperationInterrupted) => {
+                Self::Statement("it ran until the call's deadline".to_owned())
+            }
+            _ => Self::Statement(why),
+        }
+    }
+}
