@@ -423,10 +423,11 @@ impl Provider {
             operation,
             error.type = Empty,
         );
+        // What is in a box does not make the futures of callers larger and deeper.
         let asking = async {
-            let lease = self.connection.lease(operation, class).await?;
+            let lease = Box::pin(self.connection.lease(operation, class)).await?;
             Span::current().record("generation", lease.generation());
-            lease.run(call).await
+            Box::pin(lease.run(call)).await
         };
         let outcome = asking.instrument(span.clone()).await;
         if let Err(error) = &outcome {
