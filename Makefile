@@ -7,7 +7,7 @@ SHELL := /bin/bash
 
 # Guests are linted for the target they are built for as well.
 guests := --package roost-local --package roost-phoenix --package roost-mlflow --package roost-echo \
-	--package roost-sink
+	--package roost-misdeeds --package roost-sink
 
 .PHONY: setup demo local test bench bench-export plugins guests lint docs wit help host-tools wasm-target venv postgres node
 
@@ -43,6 +43,7 @@ plugins: local ## Build the providers into plugins/
 # each other anew every time.
 guests: wasm-target
 	scripts/guest.sh roost-echo tests/guests/echo.wasm
+	scripts/guest.sh roost-misdeeds tests/guests/misdeeds.wasm
 	ECHO_VERSION=2.0.0 CARGO_TARGET_DIR=$${CARGO_TARGET_DIR:-target}/echo-next \
 		scripts/guest.sh roost-echo tests/guests/echo-next.wasm
 	scripts/guest.sh roost-sink tests/guests/sink.wasm
@@ -51,6 +52,7 @@ lint: wasm-target ## Check formatting, and clippy for the host and for the guest
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets -- -D warnings
 	scripts/lint-guests.sh $(guests)
+	scripts/deny.sh
 
 docs: host-tools ## Build the documentation; a broken link is an error
 	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps

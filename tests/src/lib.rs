@@ -25,7 +25,7 @@ pub use eventually::eventually;
 pub use folder::PluginFolder;
 pub use gateway::{Gateway, Stopped};
 pub use guests::{
-    core_module, echo, echo_next, local_provider, mlflow_provider, other_contract,
+    core_module, echo, echo_next, local_provider, misdeeds, mlflow_provider, other_contract,
     phoenix_provider, sink,
 };
 pub use mlflow::Mlflow;

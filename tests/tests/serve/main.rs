@@ -15,6 +15,8 @@ mod javascript;
 mod killed;
 mod limits;
 mod local;
+#[cfg(unix)]
+mod providers;
 mod redaction;
 mod sdk;
 mod stopping;
