@@ -9,15 +9,18 @@ SHELL := /bin/bash
 guests := --package roost-local --package roost-phoenix --package roost-mlflow --package roost-echo \
 	--package roost-sink
 
-.PHONY: setup demo test bench plugins guests lint docs wit help host-tools wasm-target venv
+.PHONY: setup demo local test bench plugins guests lint docs wit help host-tools wasm-target venv postgres
 
-setup: host-tools venv plugins guests ## Get what is missing: wasm target, Python environment, providers
+setup: host-tools venv postgres plugins guests ## Get what is missing: wasm target, Python environment, providers
 
 # Beside a test, cargo builds the demo with what `make test` needs; alone, with a little
 # less, and much would be built twice.
-demo: setup ## Show it: a real Phoenix, three tenants, a provider swapped while it reads
+#
+# Without a server it needs one provider; on a real Phoenix (BACKEND=phoenix), all of the set-up.
+BACKEND ?= local
+demo: $(if $(filter phoenix,$(BACKEND)),setup,local) ## Show it: three tenants, a provider swapped while it reads; BACKEND=phoenix on a real one
 	cargo build --bin roost-demo --test config
-	@$${CARGO_TARGET_DIR:-target}/debug/roost-demo $(ARGS)
+	@$${CARGO_TARGET_DIR:-target}/debug/roost-demo --backend $(BACKEND) $(ARGS)
 
 test: setup lint docs ## Prove it: formatting, lints, documentation, contract, all tests
 	cargo test --workspace
@@ -25,8 +28,10 @@ test: setup lint docs ## Prove it: formatting, lints, documentation, contract, a
 bench: setup ## Measure it, beside the same done natively
 	cargo bench --package roost-benches
 
-plugins: wasm-target ## Build the providers into plugins/
+local: wasm-target
 	scripts/guest.sh roost-local plugins/local.wasm
+
+plugins: local ## Build the providers into plugins/
 	scripts/guest.sh roost-phoenix plugins/phoenix.wasm
 	scripts/guest.sh roost-mlflow plugins/mlflow.wasm
 
@@ -61,3 +66,6 @@ wasm-target: host-tools
 
 venv: host-tools
 	@scripts/venv.sh
+
+postgres: host-tools
+	@scripts/postgres.sh

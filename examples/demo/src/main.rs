@@ -1,6 +1,7 @@
-//! `make demo`: Roost at work on a real Phoenix, told step by step.
+//! `make demo`: Roost at work, told step by step: without a server on the provider `local`, or
+//! on a real Phoenix.
 //!
-//! Everything it shows happens: the server is real, the numbers are measured, and a step
+//! Everything it shows happens: the backend is real, the numbers are measured, and a step
 //! that fails ends it with an error. Whatever it makes is in one folder, which goes with
 //! the server at the end, however that comes.
 
@@ -17,7 +18,7 @@ use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
-use clap::Parser;
+use clap::{Parser, ValueEnum};
 use tokio::runtime::Runtime;
 use tokio::signal::ctrl_c;
 
@@ -26,12 +27,24 @@ use screen::Screen;
 /// What shells say of a program that Ctrl-C ended.
 const INTERRUPTED: u8 = 130;
 
-/// Show Roost at work: a real Phoenix, three tenants, a provider replaced while it reads
+/// Show Roost at work: three tenants, and a provider replaced while it reads
 #[derive(Debug, Parser)]
 struct Args {
-    /// Leave Phoenix and the spans there at the end, until Ctrl-C
+    /// Where the spans go
+    #[arg(long, value_enum, default_value_t = On::Local)]
+    backend: On,
+    /// Leave the spans there at the end, until Ctrl-C
     #[arg(long)]
     keep: bool,
+}
+
+/// What the demo stands on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum On {
+    /// A database of Roost's own, without a server
+    Local,
+    /// A real Phoenix
+    Phoenix,
 }
 
 fn main() -> ExitCode {
@@ -50,20 +63,21 @@ fn main() -> ExitCode {
 
 fn run(args: &Args, screen: &Screen) -> Result<ExitCode> {
     let runtime = Runtime::new().context("the async runtime cannot start")?;
-    let code = runtime.block_on(perform(screen, args.keep));
+    let code = runtime.block_on(perform(screen, args));
     // A component that is being compiled is not waited for.
     runtime.shutdown_timeout(Duration::ZERO);
     code
 }
 
-async fn perform(screen: &Screen, keep: bool) -> Result<ExitCode> {
+async fn perform(screen: &Screen, args: &Args) -> Result<ExitCode> {
+    let on_phoenix = args.backend == On::Phoenix;
     let began = Instant::now();
-    let Some(stage) = until_interrupted(steps::show(screen, keep)).await? else {
+    let Some(stage) = until_interrupted(steps::show(screen, on_phoenix, args.keep)).await? else {
         screen.interrupted();
         return Ok(ExitCode::from(INTERRUPTED));
     };
     let took = began.elapsed();
-    if keep {
+    if args.keep {
         ctrl_c().await?;
     }
     let Some(()) = until_interrupted(steps::end(screen, stage)).await? else {

@@ -105,7 +105,7 @@ impl Screen {
     pub(crate) fn interrupted(&self) {
         let _ = writeln!(
             anstream::stderr(),
-            "\n    {} Phoenix is stopped, and its folder is removed",
+            "\n    {} what was started is stopped, and its folder is removed",
             paint(BAD, "Ctrl-C:")
         );
     }

@@ -1,6 +1,5 @@
 //! The demo from its first line to its last, a function a step.
 
-use std::fs;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
@@ -9,11 +8,11 @@ use roost::contract::{
     StatusCode, Target, TimeWindow,
 };
 use roost::provider::SpanQuery;
-use roost_tests::{Phoenix, eventually, phoenix_provider};
+use roost_tests::{Phoenix, PluginFolder, eventually};
 
 use crate::agent::{SPANS_PER_QUESTION, TENANTS, Tenant, answer_all};
 use crate::screen::{BAD, BOLD, DIM, GOOD, Screen, duration, paint};
-use crate::stage::Stage;
+use crate::stage::{Backend, Stage};
 use crate::swaps;
 use crate::table::{cut, table};
 use crate::trace;
@@ -30,10 +29,10 @@ struct Failed {
 }
 
 /// Show everything, and hand back what it was shown on.
-pub(crate) async fn show(screen: &Screen, keep: bool) -> Result<Stage> {
+pub(crate) async fn show(screen: &Screen, on_phoenix: bool, keep: bool) -> Result<Stage> {
     screen.title("Roost: one telemetry API for many tenants, a WebAssembly provider a backend")?;
-    let component = fs::read(phoenix_provider()?)?;
-    let stage = start(screen).await?;
+    let stage = start(screen, on_phoenix).await?;
+    let component = stage.backend.component()?;
     drop_in(screen, &stage, &component).await?;
     let traces = send(screen, &stage).await?;
     screen.step("Each tenant reads its own spans back")?;
@@ -58,17 +57,18 @@ pub(crate) async fn end(screen: &Screen, stage: Stage) -> Result<()> {
         "spans were lost at the end: {report:?}"
     );
     let folder = stage.folder().to_owned();
+    let ended = match stage.backend.address() {
+        Some(_) => "Phoenix is stopped, and ",
+        None => "",
+    };
     drop(stage);
     ensure!(!folder.exists(), "{} is still there", folder.display());
-    screen.done(format!(
-        "Phoenix is stopped, and {} is removed",
-        folder.display()
-    ))?;
+    screen.done(format!("{ended}{} is removed", folder.display()))?;
     Ok(())
 }
 
-async fn start(screen: &Screen) -> Result<Stage> {
-    screen.step("A real Phoenix, and a service with an empty plugins folder")?;
+/// A Phoenix, ready, with a line about it.
+async fn phoenix(screen: &Screen) -> Result<Backend> {
     let began = Instant::now();
     let phoenix = {
         let _waiting = screen.wait("Phoenix starts");
@@ -79,7 +79,18 @@ async fn start(screen: &Screen) -> Result<Stage> {
         phoenix.http_endpoint(),
         duration(began.elapsed())
     ))?;
-    let stage = Stage::start(phoenix).await?;
+    Ok(Backend::Phoenix(Box::new(phoenix)))
+}
+
+async fn start(screen: &Screen, on_phoenix: bool) -> Result<Stage> {
+    let backend = if on_phoenix {
+        screen.step("A real Phoenix, and a service with an empty plugins folder")?;
+        phoenix(screen).await?
+    } else {
+        screen.step("A service with an empty plugins folder, and no server at all")?;
+        Backend::Local(PluginFolder::new()?)
+    };
+    let stage = Stage::start(backend).await?;
     screen.done(format!(
         "the service runs and watches {}",
         stage.host()?.folder().display()
@@ -93,7 +104,8 @@ async fn start(screen: &Screen) -> Result<Stage> {
 }
 
 async fn drop_in(screen: &Screen, stage: &Stage, component: &[u8]) -> Result<()> {
-    screen.step("phoenix.wasm is dropped into the folder")?;
+    let file = format!("{}.wasm", stage.backend.provider());
+    screen.step(&format!("{file} is dropped into the folder"))?;
     let began = Instant::now();
     stage.install(component)?;
     let provider = {
@@ -122,7 +134,8 @@ async fn drop_in(screen: &Screen, stage: &Stage, component: &[u8]) -> Result<()>
         (
             "backend",
             format!(
-                "Phoenix {}, reached in {}",
+                "{} ({}), reached in {}",
+                stage.backend.name(),
                 health.backend_version,
                 duration(Duration::from_micros(health.latency_us))
             ),
@@ -155,12 +168,13 @@ async fn send(screen: &Screen, stage: &Stage) -> Result<[Vec<String>; 3]> {
         "not every span was delivered: {report:?}"
     );
     screen.done(format!(
-        "{} spans of {} requests reached Phoenix by OTLP, one pipeline for all tenants",
+        "{} spans of {} requests reached {}, one pipeline for all tenants",
         telemetry.get_stats().spans.delivered,
         TENANTS
             .iter()
             .map(|tenant| tenant.questions.len())
             .sum::<usize>(),
+        stage.backend.name(),
     ))?;
     Ok(traces.into())
 }
@@ -173,7 +187,7 @@ async fn list(screen: &Screen, stage: &Stage, tenant: &Tenant) -> Result<()> {
         descending: false,
     });
     let expected = tenant.questions.len() * SPANS_PER_QUESTION;
-    let spans = eventually("Phoenix has stored the spans", SOON, async || {
+    let spans = eventually("the spans are stored", SOON, async || {
         let spans = provider.traces().get_spans(&query).await?;
         ensure!(spans.len() == expected, "{} of {expected}", spans.len());
         Ok(spans)
@@ -323,12 +337,15 @@ async fn say_where(screen: &Screen, stage: &Stage, failed: &Failed, keep: bool) 
     let address = provider
         .trace_url(&failed.project, &failed.trace_id)
         .await?;
-    screen.say(address.unwrap_or_else(|| stage.address().to_owned()))?;
+    match address.as_deref().or(stage.backend.address()) {
+        Some(address) => screen.say(address)?,
+        None => screen.say(format!(
+            "roost trace {} --tenant {}",
+            failed.trace_id, failed.tenant
+        ))?,
+    }
     if keep {
-        screen.say(paint(
-            DIM,
-            "Phoenix stays until Ctrl-C. From another shell:",
-        ))?;
+        screen.say(paint(DIM, "All stays until Ctrl-C. From another shell:"))?;
         screen.say(format!(
             "ROOST_CONFIG={} cargo run --bin roost -- trace {} --tenant {}",
             stage.config_file().display(),

@@ -37,7 +37,10 @@ impl Reads {
 }
 
 pub(crate) async fn show(screen: &Screen, stage: &Stage, component: &[u8]) -> Result<()> {
-    screen.step("phoenix.wasm is replaced ten times while acme goes on reading")?;
+    let file = format!("{}.wasm", stage.backend.provider());
+    screen.step(&format!(
+        "{file} is replaced ten times while acme goes on reading"
+    ))?;
     let reads = Reads::default();
     let began = Instant::now();
     let rows = {

@@ -10,6 +10,7 @@ mod datasets;
 mod experiments;
 mod predicates;
 mod projects;
+mod retention;
 mod sessions;
 mod spans;
 
