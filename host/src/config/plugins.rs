@@ -34,6 +34,20 @@ pub struct PluginsConfig {
     /// How often the folder is looked through where the file system sends no events.
     /// Seconds, 1 to 3,600; default 2.
     pub poll_interval_seconds: u64,
+    /// The stack of one instance, which bounds how deep its calls go. One for all connections.
+    /// Bytes, 64 KiB to 16 MiB; default 512 KiB.
+    pub stack_bytes: u64,
+    /// How many starts of an instance have to fail in a row, by a trap or the deadline, for its
+    /// connection to be quarantined. 1 to 1,000; default 5.
+    pub quarantine_after_starts: u32,
+    /// How many calls have to trap within `quarantine_window_seconds` for their connection to
+    /// be quarantined. 1 to 1,000,000; default 50.
+    pub quarantine_after_traps: u32,
+    /// The window of `quarantine_after_traps`. Seconds, 1 to 3,600; default 60.
+    pub quarantine_window_seconds: u64,
+    /// How many of the first 20 calls of a new content have to trap, or fail to start, for the
+    /// one before to serve again. 0 to 20; 0 is never. Default 3.
+    pub rollback_after_failures: u32,
 }
 
 impl Default for PluginsConfig {
@@ -46,6 +60,11 @@ impl Default for PluginsConfig {
             require_signatures: false,
             drain_timeout_seconds: 30,
             poll_interval_seconds: 2,
+            stack_bytes: 512 << 10,
+            quarantine_after_starts: 5,
+            quarantine_after_traps: 50,
+            quarantine_window_seconds: 60,
+            rollback_after_failures: 3,
         }
     }
 }
@@ -89,5 +108,11 @@ impl PluginsConfig {
     #[must_use]
     pub const fn poll_interval(&self) -> Duration {
         Duration::from_secs(self.poll_interval_seconds)
+    }
+
+    /// `quarantine_window_seconds` as a duration.
+    #[must_use]
+    pub const fn quarantine_window(&self) -> Duration {
+        Duration::from_secs(self.quarantine_window_seconds)
     }
 }

@@ -74,6 +74,30 @@ pub enum Refusal {
     /// Its description cannot be used; holds why.
     #[error("its description cannot be used: {0}. This is a defect of the provider")]
     BadDescription(String),
+    /// An open connection that works with what serves would not with this; holds why.
+    #[error(
+        "it does not fit a connection that is in use: {0}. Change the connection and restart, or          drop a version that fits"
+    )]
+    Misfit(String),
+    /// It served, and what served before does again.
+    #[error(
+        "version {version} was rolled back: {reason}. Drop another file, or have it tried again \
+         with `roost providers lift`"
+    )]
+    RolledBack {
+        /// The version it gave itself.
+        version: String,
+        /// Why.
+        reason: String,
+    },
+}
+
+impl Refusal {
+    /// Whether the same file may be taken another time, without anybody saying so: what failed
+    /// has reasons that pass, such as a busy machine.
+    pub(super) fn may_pass(&self) -> bool {
+        matches!(self, Self::Failed(_) | Self::Misfit(_))
+    }
 }
 
 fn list(names: &[String]) -> String {

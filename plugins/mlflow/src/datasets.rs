@@ -69,11 +69,11 @@ impl Guest for Provider {
         version: Option<String>,
         page: PageRequest,
     ) -> Result<RecordPage> {
+        let mlflow = mlflow()?;
+        let found = find::visible(mlflow, &project, &dataset)?;
         if version.is_some() {
             return Err(no_versions());
         }
-        let mlflow = mlflow()?;
-        let found = find::visible(mlflow, &project, &dataset)?;
         let (records, cursor) = records::page(mlflow, &found.dataset_id, &page)?;
         Ok(RecordPage {
             dataset: found.into(),
@@ -111,10 +111,11 @@ impl Guest for Provider {
     }
 
     fn list_versions(
-        _project: String,
-        _dataset: DatasetRef,
+        project: String,
+        dataset: DatasetRef,
         _page: PageRequest,
     ) -> Result<VersionPage> {
+        find::visible(mlflow()?, &project, &dataset)?;
         Err(no_versions())
     }
 

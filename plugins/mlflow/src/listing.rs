@@ -16,8 +16,8 @@ use crate::filter::Filter;
 use crate::mlflow::{MOST, Mlflow};
 use crate::search::{self, Found, Info, MILLISECOND, Order};
 
-/// How many traces the first slice is made of.
-const FEW: u32 = 20;
+/// How many spans a trace is taken to have, before any was seen.
+const SPANS: usize = 10;
 
 /// A call ends with what it has when this much was read, in bytes, or this long, in nanoseconds.
 const MUCH: usize = 16 << 20;
@@ -51,26 +51,29 @@ impl Place {
         }
     }
 
-    fn parse(text: &str) -> Result<Self> {
+    /// The place that a cursor names, and how many traces a page was made of.
+    fn parse(text: &str) -> Result<(Self, u32)> {
         let place = || {
-            let (start, ids) = cursor::unmark(MARK, text).ok()?.split_once(':')?;
+            let (traces, rest) = cursor::unmark(MARK, text).ok()?.split_once(':')?;
+            let (start, ids) = rest.split_once(':')?;
             let (trace_id, span_id) = ids.split_once(':')?;
-            Some(Self {
+            let place = Self {
                 start: start.parse().ok()?,
                 trace_id: trace_id.to_owned(),
                 span_id: span_id.to_owned(),
-            })
+            };
+            Some((place, traces.parse().ok()?))
         };
         place().ok_or_else(|| cursor::refusal(text))
     }
 
-    fn to_cursor(&self) -> String {
+    fn to_cursor(&self, traces: u32) -> String {
         let Self {
             start,
             trace_id,
             span_id,
         } = self;
-        cursor::mark(MARK, &format!("{start}:{trace_id}:{span_id}"))
+        cursor::mark(MARK, &format!("{traces}:{start}:{trace_id}:{span_id}"))
     }
 
     /// The last instant at which a span behind this place can have begun; none where there is
@@ -84,13 +87,13 @@ impl Place {
     }
 
     fn is_before(&self, span: &Span) -> bool {
-        let key = (
-            span.start_time,
-            span.trace_id.as_str(),
-            span.span_id.as_str(),
-        );
-        key < (self.start, self.trace_id.as_str(), self.span_id.as_str())
+        key(span) < (self.start, self.trace_id.as_str(), self.span_id.as_str())
     }
+}
+
+/// What spans are ordered by.
+fn key(span: &Span) -> (u64, &str, &str) {
+    (span.start_time, &span.trace_id, &span.span_id)
 }
 
 /// A listing of the spans of an experiment.
@@ -105,6 +108,7 @@ pub(crate) struct Listing<'l> {
 struct Slice {
     spans: Vec<Span>,
     next: Option<Place>,
+    traces: usize,
     bytes: usize,
 }
 
@@ -117,29 +121,31 @@ impl Listing<'_> {
     ) -> Result<(Vec<Span>, Option<String>)> {
         let limit = limit as usize;
         let begin = time::monotonic();
-        let mut place = match cursor {
+        let (mut place, mut wanted) = match cursor {
             Some(cursor) => Place::parse(cursor)?,
-            None => Place::before(self.filter.end),
+            None => (Place::before(self.filter.end), needed(limit, 1, SPANS)),
         };
         let mut spans = Vec::new();
-        let (mut traces, mut bytes) = (FEW, 0);
+        let (mut traces, mut bytes) = (0, 0);
         loop {
-            let slice = self.slice(&place, traces)?;
+            let slice = self.slice(&place, wanted)?;
             spans.extend(slice.spans);
+            traces += slice.traces;
             bytes += slice.bytes;
+            let a_page = needed(limit, traces, spans.len());
             if spans.len() > limit || (spans.len() == limit && slice.next.is_some()) {
                 spans.truncate(limit);
-                let next = spans.last().map(|span| Place::of(span).to_cursor());
-                return Ok((spans, next));
+                let last = spans.last().map(Place::of);
+                return Ok((spans, last.map(|place| place.to_cursor(a_page))));
             }
             let Some(next) = slice.next else {
                 return Ok((spans, None));
             };
             place = next;
             if bytes > MUCH || time::monotonic().saturating_sub(begin) > LONG {
-                return Ok((spans, Some(place.to_cursor())));
+                return Ok((spans, Some(place.to_cursor(a_page))));
             }
-            traces = (traces * 2).min(MOST);
+            wanted = needed(limit - spans.len(), traces, spans.len());
         }
     }
 
@@ -151,6 +157,7 @@ impl Listing<'_> {
             return Ok(Slice {
                 spans: Vec::new(),
                 next: None,
+                traces: 0,
                 bytes: 0,
             });
         };
@@ -182,13 +189,11 @@ impl Listing<'_> {
             }
             Ok(())
         })?;
-        spans.sort_by(|left, right| {
-            let key = |span: &Span| (span.start_time, span.trace_id.clone(), span.span_id.clone());
-            key(right).cmp(&key(left))
-        });
+        spans.sort_by(|left, right| key(right).cmp(&key(left)));
         Ok(Slice {
             spans,
             next: (since > start).then(|| Place::before(since)),
+            traces: ids.len(),
             bytes,
         })
     }
@@ -224,6 +229,13 @@ impl Listing<'_> {
             }
         }
     }
+}
+
+/// How many traces to ask for, so that they have as many spans as are missing, where as many as
+/// were seen had that many.
+fn needed(missing: usize, traces: usize, spans: usize) -> u32 {
+    let needed = missing.saturating_mul(traces.max(1)).div_ceil(spans.max(1));
+    u32::try_from(needed).unwrap_or(MOST).clamp(1, MOST)
 }
 
 /// The error for a span that cannot be read.

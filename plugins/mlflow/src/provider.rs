@@ -7,8 +7,11 @@ use crate::bindings::telemetry_provider::{
     BackendLimits, Credential, ExportOptions, Guest, Header, Health, OtlpExport, OtlpProtocol,
     ProjectRouting, ProviderInfo, SpanExport,
 };
-use crate::mlflow::{MOST, Mlflow, answer, good, mlflow};
+use crate::mlflow::{Mlflow, answer, good, mlflow};
 use crate::{Provider, Result, projects, search};
+
+/// Pages are made here of what MLflow gives, and each begins with a search.
+const MAX_PAGE_SIZE: u32 = 1_000;
 
 /// Each annotation is a request of its own, and so must fit the deadline of a call this often.
 const MAX_BATCH_ITEMS: u32 = 100;
@@ -34,7 +37,7 @@ impl Guest for Provider {
                 template: "Basic {base64}".to_owned(),
             }],
             limits: BackendLimits {
-                max_page_size: MOST,
+                max_page_size: MAX_PAGE_SIZE,
                 max_batch_items: MAX_BATCH_ITEMS,
                 max_batch_bytes: MAX_BATCH_BYTES,
                 // All spans of a request go to the experiment that its header names.

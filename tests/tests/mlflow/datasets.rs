@@ -130,6 +130,7 @@ async fn two_tenants_have_a_dataset_of_one_name_and_never_reach_the_other() -> R
     let theirs = DatasetRef::id(&made[1].id);
     let record = [NewRecord::new(&json!({ "x": 1 }))];
     for error in [
+        store.list_versions(&project, &theirs).await.unwrap_err(),
         store
             .get_dataset(&project, &theirs, None)
             .await

@@ -93,7 +93,7 @@ async fn what_others_write_meanwhile_neither_repeats_a_span_nor_hides_one() -> R
     let tenant = unique("acme");
     let project = service.project(&tenant)?;
     let id = experiment(mlflow, &project).await?;
-    let traces: Vec<(String, String)> = (0..900).map(|_| (trace_id(), span_id())).collect();
+    let traces: Vec<(String, String)> = (0..1_200).map(|_| (trace_id(), span_id())).collect();
     let child = |place: usize| {
         let start = BEGIN + place as u64 * 10 * MILLISECOND;
         let (trace, root) = &traces[place];
@@ -104,7 +104,7 @@ async fn what_others_write_meanwhile_neither_repeats_a_span_nor_hides_one() -> R
             start + MILLISECOND,
         )
     };
-    let children: Vec<_> = (0..900).map(child).collect();
+    let children: Vec<_> = (0..1_200).map(child).collect();
     for part in children.chunks(300) {
         assert_eq!(send(mlflow, &id, part).await?, 200);
     }
@@ -114,7 +114,7 @@ async fn what_others_write_meanwhile_neither_repeats_a_span_nor_hides_one() -> R
     let traces_store = provider.traces();
     let mut pages = traces_store.pages(&query)?;
     let mut found = pages.next().await?.unwrap();
-    assert!(found.len() < 900);
+    assert!(found.len() < 1_200);
     // The roots of those that were read take their traces far back, and new traces come.
     let seen: BTreeSet<String> = found.iter().map(|span| span.trace_id.clone()).collect();
     let roots: Vec<_> = traces
@@ -132,7 +132,7 @@ async fn what_others_write_meanwhile_neither_repeats_a_span_nor_hides_one() -> R
     for part in roots.chunks(300) {
         assert_eq!(send(mlflow, &id, part).await?, 200);
     }
-    let late = BEGIN + 900 * SECOND;
+    let late = BEGIN + 1_200 * SECOND;
     let newest = span((&trace_id(), &span_id(), ""), "new", late, late + 1);
     assert_eq!(send(mlflow, &id, &[newest]).await?, 200);
     while let Some(page) = pages.next().await? {
@@ -141,6 +141,6 @@ async fn what_others_write_meanwhile_neither_repeats_a_span_nor_hides_one() -> R
     let ids: BTreeSet<_> = found.iter().map(|span| &span.span_id).collect();
     assert_eq!(ids.len(), found.len());
     let children = found.iter().filter(|span| span.name == "child").count();
-    assert_eq!(children, 900);
+    assert_eq!(children, 1_200);
     Ok(())
 }

@@ -22,14 +22,15 @@ fn by_id(dataset: &Dataset) -> DatasetRef {
 
 on_every_backend! {
     a_dataset_is_read_as_it_was_written,
-    each_version_is_read_as_it_was,
     names_hold_anything_and_are_taken_once_in_a_project,
     an_empty_dataset_can_be_read_filled_and_deleted,
+    spans_become_records_and_missing_ones_are_named;
+    not on mlflow:
+    each_version_is_read_as_it_was,
     a_record_with_a_key_is_replaced_and_old_versions_keep_it,
     many_records_are_written_and_read_in_many_calls,
     what_is_not_there_is_not_found,
     two_tenants_have_a_dataset_of_one_name_and_never_reach_the_other,
-    spans_become_records_and_missing_ones_are_named,
 }
 
 async fn names_hold_anything_and_are_taken_once_in_a_project(backend: Backend) -> Result<()> {

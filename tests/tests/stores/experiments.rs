@@ -48,14 +48,15 @@ async fn dataset(
 on_every_backend! {
     an_experiment_is_run_measured_and_finished,
     every_step_of_a_metric_can_be_read_and_the_last_one_counts,
+    an_experiment_needs_no_dataset_and_keeps_runs_that_come_at_once,
+    experiments_are_listed_newest_first_and_compared_with_the_first,
+    what_cannot_be_kept_is_refused_with_the_reason,
+    a_tenant_never_reaches_the_experiments_of_another;
+    not on mlflow:
     deleting_takes_the_runs_along_and_a_dataset_its_experiments,
     a_run_that_ended_well_stays_and_a_failed_one_is_replaced,
     a_run_without_its_metrics_is_partly_written_and_says_so,
-    an_experiment_needs_no_dataset_and_keeps_runs_that_come_at_once,
-    experiments_are_listed_newest_first_and_compared_with_the_first,
     what_an_experiment_does_not_have_is_not_found_and_nothing_is_written,
-    what_cannot_be_kept_is_refused_with_the_reason,
-    a_tenant_never_reaches_the_experiments_of_another,
 }
 
 async fn a_run_that_ended_well_stays_and_a_failed_one_is_replaced(backend: Backend) -> Result<()> {

@@ -1,5 +1,5 @@
-//! The stores as a service uses them, each test on three backends: `local` on SQLite, `local`
-//! on a real PostgreSQL, and a real Phoenix. A test is written once; where backends differ
+//! The stores as a service uses them, each test on four backends: `local` on SQLite, `local`
+//! on a real PostgreSQL, a real Phoenix, and a real MLflow. A test is written once; where backends differ
 //! it asks what the provider declares.
 
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
@@ -20,7 +20,10 @@ use anyhow::{Result, ensure};
 use roost::contract::{AttributeValue, Span, TimeWindow};
 use roost::provider::{Provider, SpanQuery};
 use roost::{Config, TelemetryManager};
-use roost_tests::{Phoenix, PluginFolder, Postgres, eventually, local_provider, phoenix_provider};
+use roost_tests::{
+    Mlflow, Phoenix, PluginFolder, Postgres, eventually, local_provider, mlflow_provider,
+    phoenix_provider,
+};
 
 /// How long a server that has other tests to serve as well may take.
 const SOON: Duration = Duration::from_secs(60);
@@ -34,14 +37,19 @@ enum Backend {
     Postgres,
     /// The Phoenix that the tests share.
     Phoenix,
+    /// The MLflow that the tests share.
+    Mlflow,
 }
 
-/// Makes of each test one a backend: `sqlite::name`, `postgres::name` and `phoenix::name`.
+/// Makes of each test one a backend: `sqlite::name`, `postgres::name`, `phoenix::name` and
+/// `mlflow::name`. MLflow has no versions of datasets, and does not replace a run: what is about
+/// those stands behind `not on mlflow`.
 macro_rules! on_every_backend {
-    ($($test:ident),* $(,)?) => {
-        crate::on_every_backend!(@ sqlite Sqlite $($test)*);
-        crate::on_every_backend!(@ postgres Postgres $($test)*);
-        crate::on_every_backend!(@ phoenix Phoenix $($test)*);
+    ($($test:ident),+ $(; not on mlflow: $($other:ident),+)? $(,)?) => {
+        crate::on_every_backend!(@ sqlite Sqlite $($test)* $($($other)*)?);
+        crate::on_every_backend!(@ postgres Postgres $($test)* $($($other)*)?);
+        crate::on_every_backend!(@ phoenix Phoenix $($test)* $($($other)*)?);
+        crate::on_every_backend!(@ mlflow Mlflow $($test)*);
     };
     (@ $module:ident $backend:ident $($test:ident)*) => {
         mod $module {
@@ -84,6 +92,14 @@ impl Service {
                      grpc_endpoint = \"{}\" }}",
                     phoenix.http_endpoint(),
                     phoenix.grpc_endpoint()
+                )
+            }
+            Backend::Mlflow => {
+                folder.install("mlflow", &mlflow_provider()?)?;
+                let mlflow = Mlflow::shared().await?;
+                format!(
+                    "provider = \"mlflow\"\nprovider_config = {{ http_endpoint = \"{}\" }}",
+                    mlflow.http_endpoint()
                 )
             }
             Backend::Sqlite | Backend::Postgres => {

@@ -64,7 +64,10 @@ async fn spans_nest_across_awaits_tasks_and_threads(backend: Backend) -> Result<
     assert_eq!(trace, spans);
     // `local` has no pages of its own.
     let url = provider.trace_url(&project, &root.trace_id).await?;
-    assert_eq!(url.is_some(), backend == Backend::Phoenix);
+    assert_eq!(
+        url.is_some(),
+        matches!(backend, Backend::Phoenix | Backend::Mlflow)
+    );
     assert!(url.is_none_or(|url| url.contains(&root.trace_id)));
     Ok(())
 }
