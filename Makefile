@@ -1,5 +1,5 @@
 # The commands to remember. `make demo` and `make test` need nothing before them: each
-# does the set-up it finds missing, on Debian with rustup's Rust, Python 3 and make.
+# does the set-up it finds missing, on Debian with rustup's Rust, Python 3, Node.js and make.
 
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
@@ -7,11 +7,11 @@ SHELL := /bin/bash
 
 # Guests are linted for the target they are built for as well.
 guests := --package roost-local --package roost-phoenix --package roost-mlflow --package roost-echo \
-	--package roost-sink
+	--package roost-misdeeds --package roost-sink
 
-.PHONY: setup demo local test bench plugins guests lint docs wit help host-tools wasm-target venv postgres
+.PHONY: setup demo local test bench bench-export plugins guests lint docs wit help host-tools wasm-target venv postgres node
 
-setup: host-tools venv postgres plugins guests ## Get what is missing: wasm target, Python environment, providers
+setup: host-tools venv node postgres plugins guests ## Get what is missing: wasm target, packages of Python and JavaScript, PostgreSQL, providers
 
 # Beside a test, cargo builds the demo with what `make test` needs; alone, with a little
 # less, and much would be built twice.
@@ -28,6 +28,10 @@ test: setup lint docs ## Prove it: formatting, lints, documentation, contract, a
 bench: setup ## Measure it, beside the same done natively
 	cargo bench --package roost-benches
 
+bench-export: venv ## Measure spans on their way out, beside OpenTelemetry's SDKs and rotel
+	@scripts/rotel.sh
+	cargo bench --package roost-bench-export
+
 local: wasm-target
 	scripts/guest.sh roost-local plugins/local.wasm
 
@@ -39,6 +43,7 @@ plugins: local ## Build the providers into plugins/
 # each other anew every time.
 guests: wasm-target
 	scripts/guest.sh roost-echo tests/guests/echo.wasm
+	scripts/guest.sh roost-misdeeds tests/guests/misdeeds.wasm
 	ECHO_VERSION=2.0.0 CARGO_TARGET_DIR=$${CARGO_TARGET_DIR:-target}/echo-next \
 		scripts/guest.sh roost-echo tests/guests/echo-next.wasm
 	scripts/guest.sh roost-sink tests/guests/sink.wasm
@@ -47,6 +52,7 @@ lint: wasm-target ## Check formatting, and clippy for the host and for the guest
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets -- -D warnings
 	scripts/lint-guests.sh $(guests)
+	scripts/deny.sh
 
 docs: host-tools ## Build the documentation; a broken link is an error
 	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps
@@ -55,7 +61,7 @@ wit: host-tools ## Check the contract: it resolves, and every item of it is docu
 	cargo test --quiet --package roost-tests --test contract
 
 help: ## Show this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 host-tools:
 	@scripts/host-tools.sh
@@ -65,6 +71,9 @@ wasm-target: host-tools
 
 venv: host-tools
 	@scripts/venv.sh
+
+node: host-tools
+	@scripts/node.sh
 
 postgres: host-tools
 	@scripts/postgres.sh

@@ -18,6 +18,7 @@ mod replay;
 mod report;
 mod service;
 mod spans;
+mod swap;
 mod written;
 
 use anyhow::Result;
@@ -32,6 +33,7 @@ fn main() -> Result<()> {
     call::compare(&mut report, &runtime)?;
     instance::compare(&mut report, &runtime)?;
     load::compare(&mut report, &runtime)?;
+    swap::compare(&mut report, &runtime)?;
     record::compare(&mut report)?;
     spans::compare(&mut report, &runtime)?;
     reading::compare(&mut report, &runtime)?;

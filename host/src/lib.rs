@@ -51,6 +51,8 @@
 pub mod config;
 pub mod contract;
 pub mod export;
+#[cfg(fuzzing)]
+pub mod fuzzing;
 pub mod manager;
 pub mod plugin;
 pub mod provider;

@@ -142,16 +142,31 @@ fn without_a_file_every_key_has_its_default() {
         },
         "plugins": {
             "folder": "plugins",
+            "trusted_keys": [],
+            "require_signatures": false,
             "drain_timeout_seconds": 30,
-            "poll_interval_seconds": 2
+            "poll_interval_seconds": 2,
+            "stack_bytes": 524_288,
+            "quarantine_after_starts": 5,
+            "quarantine_after_traps": 50,
+            "quarantine_window_seconds": 60,
+            "rollback_after_failures": 3
         },
         "limits": {
             "memory_bytes": 268_435_456,
-            "call_timeout_millis": 30000,
+            "table_elements": 200_000,
+            "growth_bytes": 33_554_432,
+            "call_timeout_millis": 30_000,
+            "write_timeout_millis": 30_000,
+            "health_timeout_millis": 10_000,
+            "start_timeout_millis": 30_000,
             "max_instances": 8,
-            "calls_per_instance": 10000,
+            "calls_per_instance": 10_000,
+            "idle_timeout_seconds": 60,
+            "result_bytes": 134_217_728,
             "response_bytes": 67_108_864,
             "request_bytes": 16_777_216,
+            "log_records_per_second": 100,
             "requests_per_minute": 120_000,
             "bytes_per_minute": 8_589_934_592_u64
         },
@@ -184,7 +199,8 @@ fn without_a_file_every_key_has_its_default() {
                 "secrets": {},
                 "secrets_refresh_seconds": 300,
                 "allow_hosts": [],
-                "cache": true
+                "cache": true,
+                "limits": {}
             }
         },
         "tenants": {}

@@ -147,7 +147,7 @@ impl Gateway {
         self.signal("TERM").await
     }
 
-    /// Send it a signal (`KILL`, `STOP`), and go on.
+    /// Send it a signal (`HUP`, `KILL`, `STOP`), and go on.
     ///
     /// # Errors
     /// When it is gone already.

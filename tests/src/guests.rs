@@ -57,6 +57,15 @@ pub fn sink() -> Result<PathBuf> {
     built("tests/guests/sink.wasm", "guests")
 }
 
+/// A provider that does what no provider should: what, its configuration says
+/// (`tests/guests/misdeeds`).
+///
+/// # Errors
+/// When it is not built.
+pub fn misdeeds() -> Result<PathBuf> {
+    built("tests/guests/misdeeds.wasm", "guests")
+}
+
 /// A component that is sound, and a provider, but of version 0.2.0 of the contract.
 ///
 /// # Errors

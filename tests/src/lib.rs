@@ -13,6 +13,7 @@ mod guard;
 mod guests;
 mod mlflow;
 mod names;
+mod node;
 mod phoenix;
 mod ports;
 mod postgres;
@@ -24,11 +25,12 @@ pub use eventually::eventually;
 pub use folder::PluginFolder;
 pub use gateway::{Gateway, Stopped};
 pub use guests::{
-    core_module, echo, echo_next, local_provider, mlflow_provider, other_contract,
+    core_module, echo, echo_next, local_provider, misdeeds, mlflow_provider, other_contract,
     phoenix_provider, sink,
 };
 pub use mlflow::Mlflow;
 pub use names::{span_id, trace_id, unique};
+pub use node::node;
 pub use phoenix::Phoenix;
 pub use postgres::Postgres;
 pub use program::{Ran, begin_shell, program, roost, shell};

@@ -113,6 +113,20 @@ pub(super) enum ProvidersCommand {
     List(providers::ListArgs),
     /// Show what a provider says of itself, and how it is configured
     Inspect(inspect::InspectArgs),
+    /// Accept the files that are there, and no others
+    Lock(providers::LockArgs),
+    /// Have a running gateway look at its plugins folder
+    #[cfg(unix)]
+    Reload(providers::ReloadArgs),
+    /// Have a running gateway go back to what served before
+    #[cfg(unix)]
+    Rollback(providers::RollbackArgs),
+    /// Have a running gateway call a provider again that failed too often
+    #[cfg(unix)]
+    Lift(providers::LiftArgs),
+    /// Show what the providers of a running gateway do
+    #[cfg(unix)]
+    Top(providers::TopArgs),
 }
 
 /// How a command that shows data shows it.
@@ -187,6 +201,7 @@ mod tests {
             ("experiments finish e --status running", false),
             ("serve --json", true),
             ("serve --tenant acme", false),
+            ("providers lock phoenix --check", true),
             ("completions zsh", true),
             ("completions cmd.exe", false),
         ];

@@ -114,6 +114,15 @@ async fn command(context: &Context, command: Command) -> anyhow::Result<Exit> {
         Command::Providers { command } => match command {
             ProvidersCommand::List(args) => providers::run(context, &args).await,
             ProvidersCommand::Inspect(args) => inspect::run(context, &args).await,
+            ProvidersCommand::Lock(args) => providers::lock(context, args).await,
+            #[cfg(unix)]
+            ProvidersCommand::Reload(args) => providers::reload(context, &args).await,
+            #[cfg(unix)]
+            ProvidersCommand::Rollback(args) => providers::rollback(context, &args).await,
+            #[cfg(unix)]
+            ProvidersCommand::Lift(args) => providers::lift(context, &args).await,
+            #[cfg(unix)]
+            ProvidersCommand::Top(args) => providers::top(context, &args).await,
         },
         Command::Projects(args) => projects::run(context, &args).await,
         Command::Spans(args) => spans::run(context, &args).await,

@@ -1,4 +1,18 @@
-//! `roost providers list`.
+//! `roost providers list`, and the commands about files and for a gateway that runs.
+
+#[cfg(unix)]
+mod change;
+mod lock;
+#[cfg(unix)]
+mod running;
+#[cfg(unix)]
+mod top;
+
+#[cfg(unix)]
+pub(super) use change::{LiftArgs, ReloadArgs, RollbackArgs, lift, reload, rollback};
+pub(super) use lock::{LockArgs, run as lock};
+#[cfg(unix)]
+pub(super) use top::{TopArgs, run as top};
 
 use std::fmt::Write as _;
 
@@ -17,20 +31,32 @@ use super::{record, text};
 const DIGEST_DIGITS: usize = 12;
 
 const AFTER_HELP: &str = "\
-It reads the plugins folder and nothing else: no backend is asked.
+It reads the plugins folder and nothing else: no backend is asked. With --running it is the gateway
+that runs with this configuration which tells of its providers, over serve.control_socket.
 
 Examples:
   roost providers list
-  roost providers list --plugins ./plugins --json | jq -r .name";
+  roost providers list --plugins ./plugins --json | jq -r .name
+  roost providers list --running";
 
 #[derive(Debug, Args)]
 #[command(after_help = AFTER_HELP)]
 pub(super) struct ListArgs {
+    /// Ask the gateway that runs
+    #[cfg(unix)]
+    #[arg(long)]
+    running: bool,
     #[command(flatten)]
     output: OutputArgs,
 }
 
 pub(super) async fn run(context: &Context, args: &ListArgs) -> anyhow::Result<Exit> {
+    #[cfg(unix)]
+    if args.running {
+        let providers = running::Running::of(context)?.providers().await?;
+        change::show(context, &providers, &args.output)?;
+        return Ok(Exit::Fine);
+    }
     let host = context.host().await?;
     let providers = host.providers();
     if args.output.json {
@@ -147,6 +173,7 @@ mod tests {
                 name: "old".to_owned(),
                 generation: None,
                 refusal: Some(Refusal::OtherContract("0.2.0".to_owned())),
+                quarantines: Vec::new(),
             },
             ProviderStatus {
                 name: "phoenix".to_owned(),
@@ -160,6 +187,7 @@ mod tests {
                     info: info(),
                 }),
                 refusal: None,
+                quarantines: Vec::new(),
             },
         ];
         let advice = Refusal::OtherContract("0.2.0".to_owned());

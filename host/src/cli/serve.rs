@@ -1,5 +1,7 @@
 //! `roost serve`.
 
+use std::convert::Infallible;
+
 use anyhow::Context as _;
 use clap::Args;
 use roost::TelemetryManager;
@@ -15,7 +17,7 @@ use super::record;
 const AFTER_HELP: &str = "\
 It listens as [serve] of the configuration says; docs/serve.md explains it. SIGTERM and SIGINT
 stop it in good order: requests are answered and spans sent, within shutdown_timeout_seconds. A
-second one stops it at once. It ends with 0 when nothing was lost on the way, else with 1.
+second one stops it at once. SIGHUP has it look at its plugins folder. It ends with 0 when nothing was lost on the way, else with 1.
 
 Examples:
   roost serve --config roost.toml
@@ -77,13 +79,17 @@ health and metrics at http://{}
 pub(super) async fn run(context: &Context, args: &ServeArgs) -> anyhow::Result<Exit> {
     // Before anything listens: who is told to stop must not miss it.
     let mut signals = Signals::listen().context("signals cannot be awaited")?;
+    let hangups = Hangups::listen().context("signals cannot be awaited")?;
     let config = context.exporting_config()?;
     let starting = async {
         let loading = TelemetryManager::start(config);
-        let telemetry = context.terminal.waiting("loading providers", loading);
-        anyhow::Ok(Gateway::start(telemetry.await?).await?)
+        let telemetry = context
+            .terminal
+            .waiting("loading providers", loading)
+            .await?;
+        anyhow::Ok((Gateway::start(telemetry.clone()).await?, telemetry))
     };
-    let gateway = tokio::select! {
+    let (gateway, telemetry) = tokio::select! {
         started = starting => started?,
         () = signals.next() => {
             // Nothing was taken yet, so nothing is lost.
@@ -94,7 +100,10 @@ pub(super) async fn run(context: &Context, args: &ServeArgs) -> anyhow::Result<E
     let say = |event: Event| context.terminal.print(&event.text(args.output.json)?);
     say(Event::Listening(gateway.addresses()))?;
 
-    signals.next().await;
+    tokio::select! {
+        () = signals.next() => {}
+        never = reload_at_hangup(hangups, &telemetry) => match never {},
+    }
     tracing::info!("stopping");
     let report = tokio::select! {
         report = gateway.stop() => report,
@@ -107,6 +116,53 @@ pub(super) async fn run(context: &Context, args: &ServeArgs) -> anyhow::Result<E
     };
     say(Event::Stopped(report))?;
     Ok(exit)
+}
+
+/// Look at the plugins folder whenever a SIGHUP comes.
+async fn reload_at_hangup(mut hangups: Hangups, telemetry: &TelemetryManager) -> Infallible {
+    loop {
+        hangups.next().await;
+        let Some(host) = telemetry.host() else {
+            continue;
+        };
+        match host.reload().await {
+            Ok(()) => tracing::info!("the plugins folder was looked at, as SIGHUP asks"),
+            Err(error) => tracing::warn!("{error}"),
+        }
+    }
+}
+
+/// SIGHUP, which asks to reload.
+struct Hangups {
+    #[cfg(unix)]
+    hangup: tokio::signal::unix::Signal,
+}
+
+impl Hangups {
+    #[cfg(unix)]
+    fn listen() -> std::io::Result<Self> {
+        use tokio::signal::unix::{SignalKind, signal};
+
+        let hangup = signal(SignalKind::hangup())?;
+        Ok(Self { hangup })
+    }
+
+    #[cfg(unix)]
+    async fn next(&mut self) {
+        if self.hangup.recv().await.is_none() {
+            std::future::pending().await
+        }
+    }
+
+    #[cfg(not(unix))]
+    fn listen() -> std::io::Result<Self> {
+        Ok(Self {})
+    }
+
+    #[cfg(not(unix))]
+    async fn next(&mut self) {
+        std::future::pending().await
+    }
 }
 
 /// The signals that ask to stop.

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::{SamplingConfig, SecretSource};
+use super::{ConnectionLimits, SamplingConfig, SecretSource};
 
 /// The name of the connection that is always there.
 pub const DEFAULT_CONNECTION: &str = "default";
@@ -38,6 +38,8 @@ pub struct ConnectionConfig {
     pub database: Option<SecretSource>,
     /// Whether the backend's answers are kept as `[cache]` says. Default true.
     pub cache: bool,
+    /// What the provider may use here, where that differs from `[limits]`.
+    pub limits: ConnectionLimits,
 }
 
 impl Default for ConnectionConfig {
@@ -50,6 +52,7 @@ impl Default for ConnectionConfig {
             allow_hosts: Vec::new(),
             database: None,
             cache: true,
+            limits: ConnectionLimits::default(),
         }
     }
 }

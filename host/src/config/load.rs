@@ -97,6 +97,7 @@ impl Config {
             .filter_map(|secret| secret.file_mut());
         let paths = std::iter::once(&mut plugins.folder)
             .chain(plugins.cache_folder.as_mut())
+            .chain(plugins.lock_file.as_mut())
             .chain(self.telemetry.spool.folder.as_mut())
             .chain(self.database.folder.as_mut())
             .chain(secrets)

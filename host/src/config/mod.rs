@@ -49,7 +49,7 @@ pub use error::{ConfigError, Place, Problem};
 pub use host_pattern::HostPattern;
 pub use identifier::{IdFault, MAX_ID_LENGTH};
 pub use level::{TelemetryLevel, UnknownLevel};
-pub use limits::LimitsConfig;
+pub use limits::{ConnectionLimits, LimitsConfig};
 pub use load::{CONFIG_FILE, CONFIG_VARIABLE};
 pub use plugins::PluginsConfig;
 pub use project::{InvalidService, InvalidTemplate, ProjectNameError, ProjectNames, TemplateFault};

@@ -20,6 +20,11 @@ pub struct ServeConfig {
     pub http_address: SocketAddr,
     /// Where `/healthz`, `/readyz` and `/metrics` are. Default `127.0.0.1:9464`.
     pub admin_address: SocketAddr,
+    /// Where `roost providers` reaches a gateway that runs: a socket in a folder, which only the
+    /// gateway's user can open; one in a file is relative to that file. None, the default: it is
+    /// not reached, and reloads at SIGHUP alone.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub control_socket: Option<PathBuf>,
     /// Where a tenant is looked for, in this order; an ingest key comes before both. Default
     /// the header, then the resource attribute.
     pub tenant_from: Vec<TenantSource>,
@@ -66,6 +71,7 @@ impl Default for ServeConfig {
             grpc_address: local(4317),
             http_address: local(4318),
             admin_address: local(9464),
+            control_socket: None,
             tenant_from: vec![TenantSource::Header, TenantSource::Attribute],
             tenant_header: "x-roost-tenant".to_owned(),
             tenant_attribute: "tenant.id".to_owned(),
@@ -112,7 +118,10 @@ impl ServeConfig {
                 .chain(tls.client_ca.as_mut())
         });
         let keys = self.keys.values_mut().flat_map(IngestKeys::iter_mut);
-        certificates.chain(keys.filter_map(SecretSource::file_mut))
+        let sockets = self.control_socket.iter_mut();
+        certificates
+            .chain(sockets)
+            .chain(keys.filter_map(SecretSource::file_mut))
     }
 }
 

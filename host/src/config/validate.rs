@@ -4,14 +4,16 @@ use std::fmt::{Debug, Display};
 use std::ops::RangeInclusive;
 
 use http::HeaderName;
+use minisign_verify::PublicKey;
 
 use super::origin::{Origin, key_path};
 use super::secret::MASK;
 use super::suggestion::suggest;
 use super::{
-    CacheConfig, Config, ConfigError, ConnectionConfig, DatabaseConfig, ExposeSecret, HostPattern,
-    LimitsConfig, Place, PluginsConfig, Problem, QueueFullPolicy, RedactionAction, RedactionConfig,
-    SamplingConfig, SecretSource, ServeConfig, TelemetryConfig, endpoint, identifier, project,
+    CacheConfig, Config, ConfigError, ConnectionConfig, ConnectionLimits, DatabaseConfig,
+    ExposeSecret, HostPattern, Place, PluginsConfig, Problem, QueueFullPolicy, RedactionAction,
+    RedactionConfig, SamplingConfig, SecretSource, ServeConfig, TelemetryConfig, endpoint,
+    identifier, project,
 };
 
 const HOUR_SECONDS: u64 = 3_600;
@@ -32,7 +34,7 @@ impl Config {
         };
         findings.telemetry(&self.telemetry);
         findings.plugins(&self.plugins);
-        findings.limits(&self.limits);
+        findings.limits("limits", &ConnectionLimits::from(&self.limits));
         findings.database(&self.database);
         findings.cache(&self.cache);
         findings.serve(&self.serve);
@@ -186,6 +188,19 @@ impl Findings<'_> {
         if let Some(folder) = &plugins.cache_folder {
             self.text("plugins.cache_folder", &folder.to_string_lossy());
         }
+        if let Some(file) = &plugins.lock_file {
+            self.text("plugins.lock_file", &file.to_string_lossy());
+        }
+        for key in &plugins.trusted_keys {
+            if let Err(error) = PublicKey::from_base64(key) {
+                let advice = format!("is no public key of minisign: {error}");
+                self.refuse("plugins.trusted_keys", key, advice);
+            }
+        }
+        if plugins.require_signatures && plugins.trusted_keys.is_empty() {
+            let advice = "needs a key: add `trusted_keys` to `[plugins]`";
+            self.refuse("plugins.require_signatures", true, advice);
+        }
         self.range(
             "plugins.drain_timeout_seconds",
             plugins.drain_timeout_seconds,
@@ -196,45 +211,37 @@ impl Findings<'_> {
             plugins.poll_interval_seconds,
             1..=HOUR_SECONDS,
         );
+        self.range(
+            "plugins.stack_bytes",
+            plugins.stack_bytes,
+            64 << 10..=16 << 20,
+        );
+        self.range(
+            "plugins.quarantine_after_starts",
+            plugins.quarantine_after_starts,
+            1..=1_000,
+        );
+        self.range(
+            "plugins.quarantine_after_traps",
+            plugins.quarantine_after_traps,
+            1..=1_000_000,
+        );
+        self.range(
+            "plugins.quarantine_window_seconds",
+            plugins.quarantine_window_seconds,
+            1..=HOUR_SECONDS,
+        );
+        self.range(
+            "plugins.rollback_after_failures",
+            plugins.rollback_after_failures,
+            0..=20,
+        );
     }
 
-    fn limits(&mut self, limits: &LimitsConfig) {
-        self.range(
-            "limits.memory_bytes",
-            limits.memory_bytes,
-            1 << 20..=4 * GIB,
-        );
-        self.range(
-            "limits.call_timeout_millis",
-            limits.call_timeout_millis,
-            1..=HOUR_MILLIS,
-        );
-        self.range("limits.max_instances", limits.max_instances, 1..=1_024);
-        self.range(
-            "limits.calls_per_instance",
-            limits.calls_per_instance,
-            1..=1_000_000_000,
-        );
-        self.range(
-            "limits.response_bytes",
-            limits.response_bytes,
-            1 << 10..=4 * GIB,
-        );
-        self.range(
-            "limits.request_bytes",
-            limits.request_bytes,
-            1 << 10..=4 * GIB,
-        );
-        self.range(
-            "limits.requests_per_minute",
-            limits.requests_per_minute,
-            1..=1_000_000_000,
-        );
-        self.range(
-            "limits.bytes_per_minute",
-            limits.bytes_per_minute,
-            1 << 10..=1_024 * GIB,
-        );
+    fn limits(&mut self, section: &str, limits: &ConnectionLimits) {
+        for (key, value, range) in limits.ranges() {
+            self.range(&format!("{section}.{key}"), value, range);
+        }
     }
 
     fn database(&mut self, database: &DatabaseConfig) {
@@ -355,6 +362,7 @@ impl Findings<'_> {
                 self.refuse_key(&key(&["secrets", secret]), advice);
             }
         }
+        self.limits(&key(&["limits"]), &connection.limits);
         if let Some(source) = &connection.database {
             let advice = match source {
                 SecretSource::Literal(address) => check_database(address.expose_secret()),

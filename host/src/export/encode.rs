@@ -18,8 +18,8 @@ use opentelemetry::trace::{SpanContext, SpanKind, Status};
 
 pub(super) use attribute::encode_attributes;
 use attribute::{attributes_len, put_attribute, put_attributes, unwritable, value_len};
-pub(super) use field::{delimited_len, put_delimiter, put_string};
-use field::{put_bytes, put_fixed32, put_fixed64, put_varint, string_len, uint_len};
+pub(super) use field::{delimited_len, put_delimiter, put_string, string_len};
+use field::{put_bytes, put_fixed32, put_fixed64, put_varint, uint_len};
 pub(super) use walk::{attribute_key, fields};
 
 /// Enough for a span of ten short attributes; a longer one grows.

@@ -5,14 +5,16 @@ use std::time::Duration;
 use bytes::{Buf, BufMut, Bytes};
 use http::uri::PathAndQuery;
 use http::{HeaderMap, Uri};
+use prost::Message;
 use tonic::client::Grpc;
 use tonic::codec::{Codec, DecodeBuf, Decoder, EncodeBuf, Encoder};
 use tonic::metadata::MetadataMap;
 use tonic::transport::{Channel, ClientTlsConfig, Endpoint};
 use tonic::{Code, Extensions, Request, Status};
 
+use super::answer::RpcStatus;
 use super::client::{CONNECT_TIMEOUT, USER_AGENT};
-use super::outcome::{Outcome, retry_delay};
+use super::outcome::Outcome;
 use super::route::Address;
 
 const EXPORT: &str = "/opentelemetry.proto.collector.trace.v1.TraceService/Export";
@@ -67,7 +69,8 @@ fn judge(status: &Status) -> Outcome {
         "" => status.code().description().to_owned(),
         message => format!("{:?}: {message}", status.code()),
     };
-    let after = retry_delay(status.details());
+    let details = RpcStatus::decode(status.details()).ok();
+    let after = details.and_then(|details| details.retry_after());
     let retry = |reconnect| Outcome::Retry {
         why: why.clone(),
         after,

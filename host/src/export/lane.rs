@@ -15,7 +15,7 @@ use super::parcel::Outgoing;
 use super::project::Project;
 
 /// How many times what is free one tenant may hold.
-const SHARE: usize = 3;
+pub(super) const SHARE: usize = 3;
 /// How many bytes of spans a tenant gives before it is the next one's turn.
 const QUANTUM: usize = 16 * 1_024;
 /// How many lanes there are at least before those of nobody are looked for.

@@ -19,6 +19,7 @@
 //! the room or the turns of the others. What is spooled survives the process.
 
 mod account;
+pub(crate) mod answer;
 mod backoff;
 mod client;
 mod decode;
@@ -55,9 +56,11 @@ pub use destination::{
 pub use flush::{FlushReport, TenantFlush};
 pub use ingest::{EncodedSpans, IngestError, Receipt, Settlement};
 pub use ledger::ProjectStats;
-pub use origin::Origin;
+pub use origin::{Origin, SchemaUrls};
 pub use pipeline::{Pipeline, StartError};
 pub use project::Project;
 pub use sink::SpanSink;
 pub use span::{EndedSpan, RecordingSpan};
 pub use spool::SpoolError;
+#[cfg(fuzzing)]
+pub(crate) use {decode::fuzz_span, spool::fuzz_spool};

@@ -17,7 +17,17 @@ use super::encode::{attribute_key, fields};
 pub struct Origin {
     resource: Bytes,
     scope: Bytes,
+    schema_urls: SchemaUrls,
     hash: u64,
+}
+
+/// Which version of the semantic conventions was kept to; empty where nothing says.
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct SchemaUrls {
+    /// In the resource.
+    pub resource: String,
+    /// In the spans.
+    pub spans: String,
 }
 
 impl Origin {
@@ -26,11 +36,18 @@ impl Origin {
     /// they are but for those that the project or its destination sets itself.
     #[must_use]
     pub fn new(resource: Bytes, scope: Bytes) -> Self {
+        Self::with_schema_urls(resource, scope, SchemaUrls::default())
+    }
+
+    /// The same, with what stands beside the two messages.
+    #[must_use]
+    pub fn with_schema_urls(resource: Bytes, scope: Bytes, schema_urls: SchemaUrls) -> Self {
         static STATE: LazyLock<RandomState> = LazyLock::new(RandomState::new);
-        let hash = STATE.hash_one((&resource, &scope));
+        let hash = STATE.hash_one((&resource, &scope, &schema_urls));
         Self {
             resource,
             scope,
+            schema_urls,
             hash,
         }
     }
@@ -63,13 +80,24 @@ impl Origin {
     pub fn scope(&self) -> &Bytes {
         &self.scope
     }
+
+    /// The `schemaUrl`s of its `ResourceSpans` and `ScopeSpans`.
+    #[must_use]
+    pub fn schema_urls(&self) -> &SchemaUrls {
+        &self.schema_urls
+    }
 }
 
 impl PartialEq for Origin {
     fn eq(&self, other: &Self) -> bool {
         std::ptr::eq(self, other)
-            || (self.hash, &self.resource, &self.scope)
-                == (other.hash, &other.resource, &other.scope)
+            || (self.hash, &self.resource, &self.scope, &self.schema_urls)
+                == (
+                    other.hash,
+                    &other.resource,
+                    &other.scope,
+                    &other.schema_urls,
+                )
     }
 }
 

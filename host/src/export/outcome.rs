@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use prost::Message;
 
+use super::answer::ExportTraceServiceResponse;
+
 /// What one attempt came to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Outcome {
@@ -72,21 +74,6 @@ impl Outcome {
     }
 }
 
-/// The delay of the `google.rpc.RetryInfo` among the details of a gRPC status.
-pub(super) fn retry_delay(details: &[u8]) -> Option<Duration> {
-    const RETRY_INFO: &str = "google.rpc.RetryInfo";
-    let status = RpcStatus::decode(details).ok()?;
-    let info = status
-        .details
-        .iter()
-        .find(|detail| detail.type_url.rsplit('/').next() == Some(RETRY_INFO))?;
-    let delay = RetryInfo::decode(info.value.as_slice()).ok()?.retry_delay?;
-    Some(Duration::new(
-        delay.seconds.try_into().unwrap_or(0),
-        delay.nanos.try_into().unwrap_or(0),
-    ))
-}
-
 /// The value of a `retry-after` header: seconds, or a date.
 pub(super) fn retry_after(value: &str) -> Option<Duration> {
     let value = value.trim();
@@ -96,46 +83,4 @@ pub(super) fn retry_after(value: &str) -> Option<Duration> {
     let date = jiff::fmt::rfc2822::parse(value).ok()?.timestamp();
     let wait = date.duration_since(jiff::Timestamp::now());
     Some(wait.try_into().unwrap_or_default())
-}
-
-#[derive(Message)]
-struct ExportTraceServiceResponse {
-    #[prost(message, optional, tag = "1")]
-    partial_success: Option<ExportTracePartialSuccess>,
-}
-
-#[derive(Message)]
-struct ExportTracePartialSuccess {
-    #[prost(int64, tag = "1")]
-    rejected_spans: i64,
-    #[prost(string, tag = "2")]
-    error_message: String,
-}
-
-#[derive(Message)]
-struct RpcStatus {
-    #[prost(message, repeated, tag = "3")]
-    details: Vec<Any>,
-}
-
-#[derive(Message)]
-struct Any {
-    #[prost(string, tag = "1")]
-    type_url: String,
-    #[prost(bytes = "vec", tag = "2")]
-    value: Vec<u8>,
-}
-
-#[derive(Message)]
-struct RetryInfo {
-    #[prost(message, optional, tag = "1")]
-    retry_delay: Option<ProtoDuration>,
-}
-
-#[derive(Message)]
-struct ProtoDuration {
-    #[prost(int64, tag = "1")]
-    seconds: i64,
-    #[prost(int32, tag = "2")]
-    nanos: i32,
 }

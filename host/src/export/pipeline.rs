@@ -188,6 +188,14 @@ impl Pipeline {
         self.queue.account.stats()
     }
 
+    /// Whether spans that have to go to disk may be expected to get there: false for ten seconds
+    /// after the spool was full or could not be written, unless it worked again before. True
+    /// where there is none.
+    #[must_use]
+    pub fn spool_is_good(&self) -> bool {
+        self.queue.spool.is_good()
+    }
+
     /// What became of the spans of each project. A project that was made anew goes on with its
     /// counters. Where there are very many, those of the ones that nobody uses and that have
     /// nothing on disk are kept together, so that all of them add up to [`stats`](Self::stats).

@@ -6,6 +6,9 @@
 //! [`Parcel::settle`], or by being dropped. Where a spool is there to take them, spans that find
 //! no room *spill*: they wait, within a bound of their own, to be written to disk.
 
+#[cfg(test)]
+mod tests;
+
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -18,11 +21,18 @@ use super::flush::Flushes;
 use super::lane::{Holding, Lanes, Share, Waiting};
 use super::ledger::Ledger;
 use super::parcel::{Outgoing, Parcel, Seat};
+use super::spool::SpoolHealth;
 
 /// The most bytes of spans that are not settled yet.
 const MAX_BYTES: usize = 64 * 1_024 * 1_024;
 /// The most bytes of spans that found no room and are not on disk yet.
 const MAX_SPILLED_BYTES: usize = 16 * 1_024 * 1_024;
+
+/// How many spans leave until whoever waits for room is woken: one that is woken for each sleeps
+/// again after each.
+const WAKE_EVERY: usize = 64;
+/// How soon they look by themselves.
+const LOOK_EVERY: Duration = Duration::from_millis(10);
 
 /// How much the queue takes, and how much of it makes a batch.
 #[derive(Clone, Copy, Debug)]
@@ -65,6 +75,8 @@ pub(super) struct Queue {
     pub(super) account: Account,
     pub(super) ledger: Ledger,
     pub(super) flushes: Flushes,
+    /// How the spool is, where there is one.
+    pub(super) spool: SpoolHealth,
 }
 
 #[derive(Debug, Default)]
@@ -98,6 +110,7 @@ impl Queue {
             account: Account::default(),
             ledger: Ledger::new(),
             flushes: Flushes::default(),
+            spool: SpoolHealth::default(),
         }
     }
 
@@ -329,7 +342,7 @@ impl Queue {
             }
             state = self
                 .room
-                .wait_timeout(state, left)
+                .wait_timeout(state, left.min(LOOK_EVERY))
                 .unwrap_or_else(PoisonError::into_inner)
                 .0;
         }
@@ -355,7 +368,9 @@ impl Queue {
         };
         self.flushes.settled(parcel.number, &share.tenant, fate);
         // Both sides change their number before they read the other's, so one of them sees it.
-        if self.waiting_for_room.load(Ordering::SeqCst) > 0 {
+        if self.waiting_for_room.load(Ordering::SeqCst) > 0
+            && self.held.spans().is_multiple_of(WAKE_EVERY)
+        {
             drop(self.lock());
             self.room.notify_all();
         }
@@ -375,57 +390,5 @@ impl State {
             number,
             share: Arc::clone(share),
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    #![allow(clippy::unwrap_used)]
-
-    use super::super::parcel::SpanBytes;
-    use super::super::project::Project;
-    use super::*;
-
-    fn span(tenant: &str) -> Outgoing {
-        Outgoing {
-            project: Arc::new(Project::new(tenant, "search", tenant)),
-            session: None,
-            origin: None,
-            bytes: SpanBytes::Own(vec![0; 100]),
-            ticket: None,
-        }
-    }
-
-    /// A span that waits for room gets it, however many tenants come and go meanwhile.
-    #[test]
-    fn who_waits_for_room_is_not_forgotten() {
-        let queue = Arc::new(Queue::new(Bounds {
-            spans: 4,
-            batch_spans: 4,
-            batch_bytes: 1 << 20,
-            spills: false,
-        }));
-        for tenant in ["a", "b", "c", "d"] {
-            queue.push(span(tenant), false, Duration::ZERO).unwrap();
-        }
-        let patience = Duration::from_secs(20);
-        std::thread::scope(|scope| {
-            let blocked = scope.spawn(|| queue.push(span("blocked"), false, patience));
-            while queue.waiting_for_room.load(Ordering::SeqCst) == 0 {
-                std::thread::yield_now();
-            }
-            for n in 0..200 {
-                let refused = queue.push_all(vec![span(&format!("other {n}"))]);
-                assert_eq!(refused, Err(IngestRefusal::Full));
-            }
-            for parcel in queue.take(true) {
-                parcel.settle(Fate::Delivered);
-            }
-            blocked.join().unwrap().unwrap();
-        });
-        let late = queue.take(true);
-        assert_eq!(late.len(), 1, "the span that waited is there");
-        drop(late);
-        assert_eq!(queue.unsettled(), 0);
     }
 }

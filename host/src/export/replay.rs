@@ -13,7 +13,7 @@ use std::time::Duration;
 use rand::RngExt;
 use tokio::time::Instant;
 
-use super::origin::Origin;
+use super::origin::{Origin, SchemaUrls};
 use super::parcel::{Outgoing, Parcel, Seat, SpanBytes};
 use super::project::Project;
 use super::queue::Queue;
@@ -146,7 +146,11 @@ impl Replay {
         for (place, record) in records.into_iter().enumerate() {
             let project = backlog.project_of(&record, queue);
             // Equal ones are one, so that their spans share a group in the request.
-            let origin = Origin::new(record.resource, record.scope);
+            let urls = SchemaUrls {
+                resource: record.resource_schema_url,
+                spans: record.scope_schema_url,
+            };
+            let origin = Origin::with_schema_urls(record.resource, record.scope, urls);
             let origin = match origins.iter().find(|known| ***known == origin) {
                 Some(known) => Arc::clone(known),
                 None => {

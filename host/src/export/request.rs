@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use super::encode::{delimited_len, put_delimiter};
+use super::encode::{delimited_len, put_delimiter, put_string, string_len};
 use super::parcel::Parcel;
 use super::route::{Head, Lane, Route, Target};
 
@@ -37,7 +37,13 @@ impl Addressed {
     /// is the first of its project.
     pub(super) fn cost(&self) -> usize {
         const DELIMITERS: usize = 64;
-        self.len() + self.head.resource.len() + self.head.scope.len() + DELIMITERS
+        let Head {
+            resource,
+            scope,
+            schema_urls: urls,
+        } = &*self.head;
+        let head = resource.len() + scope.len() + urls.resource.len() + urls.spans.len();
+        self.len() + head + DELIMITERS
     }
 }
 
@@ -84,7 +90,11 @@ pub(super) fn encode(chunk: &[Addressed]) -> Bytes {
         let Some(first) = spans.first() else { continue };
         let layout = Layout::of(spans);
         put_delimiter(1, layout.resource_spans, &mut bytes);
-        let Head { resource, scope } = &*first.head;
+        let Head {
+            resource,
+            scope,
+            schema_urls,
+        } = &*first.head;
         put_delimiter(1, resource.len(), &mut bytes);
         bytes.extend_from_slice(resource);
         put_delimiter(2, layout.scope_spans, &mut bytes);
@@ -96,6 +106,8 @@ pub(super) fn encode(chunk: &[Addressed]) -> Bytes {
                 bytes.extend_from_slice(part);
             }
         }
+        put_string(3, &schema_urls.spans, &mut bytes);
+        put_string(3, &schema_urls.resource, &mut bytes);
     }
     bytes.into()
 }
@@ -108,16 +120,28 @@ struct Layout {
 
 impl Layout {
     fn of(spans: &[Addressed]) -> Self {
-        let head = spans.first().map(|span| &*span.head);
-        let (resource, scope) = head.map_or((0, 0), |head| (head.resource.len(), head.scope.len()));
-        let scope_spans = delimited_len(1, scope)
+        let Some(Head {
+            resource,
+            scope,
+            schema_urls,
+        }) = spans.first().map(|span| &*span.head)
+        else {
+            return Self {
+                scope_spans: 0,
+                resource_spans: 0,
+            };
+        };
+        let scope_spans = delimited_len(1, scope.len())
             + spans
                 .iter()
                 .map(|span| delimited_len(2, span.len()))
-                .sum::<usize>();
+                .sum::<usize>()
+            + string_len(3, &schema_urls.spans);
         Self {
             scope_spans,
-            resource_spans: delimited_len(1, resource) + delimited_len(2, scope_spans),
+            resource_spans: delimited_len(1, resource.len())
+                + delimited_len(2, scope_spans)
+                + string_len(3, &schema_urls.resource),
         }
     }
 }

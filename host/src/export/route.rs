@@ -18,7 +18,7 @@ use super::destination::{
     Routing,
 };
 use super::encode::{encode_attributes, put_string};
-use super::origin::Origin;
+use super::origin::{Origin, SchemaUrls};
 use super::project::{Project, merge};
 use super::sink::Sink;
 
@@ -88,6 +88,7 @@ pub(super) struct Head {
     pub(super) resource: Vec<u8>,
     /// An OTLP `InstrumentationScope` message.
     pub(super) scope: Bytes,
+    pub(super) schema_urls: SchemaUrls,
 }
 
 /// The scope of the spans that are made here.
@@ -105,6 +106,7 @@ impl Route {
         Head {
             resource: origin.resource_under(&self.resource, &self.head.resource),
             scope: origin.scope().clone(),
+            schema_urls: origin.schema_urls().clone(),
         }
     }
 
@@ -186,6 +188,7 @@ impl Route {
             head: Arc::new(Head {
                 resource: encode_attributes(1, &resource),
                 scope: SCOPE.clone(),
+                schema_urls: SchemaUrls::default(),
             }),
             resource,
             span_attributes,

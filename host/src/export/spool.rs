@@ -5,6 +5,7 @@
 //! thread, where spans are settled. The log itself is in [`log`]; what is in the folder, and who
 //! may have it, in [`segment`].
 
+mod health;
 mod log;
 mod record;
 mod segment;
@@ -21,11 +22,13 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use tokio::sync::mpsc::UnboundedSender;
 
 use super::encode::encode_attributes;
+use super::origin::SchemaUrls;
 use super::parcel::{Outgoing, Parcel};
 use super::route::SCOPE;
 use crate::config::SpoolConfig;
-pub(super) use log::{Gone, Reading};
-use log::{Limits, Log, Moment, Refusal, Spans};
+pub(super) use health::SpoolHealth;
+pub(super) use log::{Gone, Reading, Refusal};
+use log::{Limits, Log, Moment, Spans};
 pub(super) use record::Record;
 use segment::RealDisk;
 
@@ -110,7 +113,7 @@ pub(super) enum News {
     /// These are on disk.
     Written(Vec<Parcel>),
     /// These are not, and why.
-    Refused(Vec<Parcel>, String),
+    Refused(Vec<Parcel>, Refusal),
     /// The oldest of a project.
     Read(Arc<str>, Reading),
     /// These were too old.
@@ -242,18 +245,28 @@ fn write(log: &mut Log<RealDisk>, parcels: Vec<Parcel>, news: &UnboundedSender<N
     if parcels.is_empty() {
         return;
     }
-    let (mut records, mut owners) = gather(parcels);
+    let (records, owners) = gather(parcels);
+    let allowed = log.allows(&records);
+    let (fitting, greedy): (Vec<_>, Vec<_>) = allowed
+        .into_iter()
+        .zip(records.into_iter().zip(owners))
+        .partition(|(allowed, _)| *allowed);
+    let (mut records, mut owners): (Vec<_>, Vec<_>) =
+        fitting.into_iter().map(|(_, fitting)| fitting).unzip();
+    let greedy: Vec<_> = greedy.into_iter().map(|(_, (_, owners))| owners).collect();
     let (written, refusal) = log.append(&mut records, now);
     let refused = owners.split_off(written);
     let _ = news.send(News::Written(owners.into_iter().flatten().collect()));
-    if !refused.is_empty() {
-        let why = match refusal {
-            Some(refusal @ Refusal::Full) => format!("{refusal}; raise it, or mend the backend"),
-            Some(refusal @ Refusal::Io(_)) => refusal.to_string(),
-            None => String::new(),
-        };
-        let refused = refused.into_iter().flatten().collect();
-        let _ = news.send(News::Refused(refused, why));
+    let share = if log.is_nearly_full() {
+        Refusal::Full
+    } else {
+        Refusal::Share
+    };
+    for (refused, refusal) in [(refused, refusal.unwrap_or(Refusal::Full)), (greedy, share)] {
+        if !refused.is_empty() {
+            let refused = refused.into_iter().flatten().collect();
+            let _ = news.send(News::Refused(refused, refusal));
+        }
     }
 }
 
@@ -299,12 +312,13 @@ fn gather(parcels: Vec<Parcel>) -> (Vec<Record>, Vec<Vec<Parcel>>) {
 fn empty_record(span: &Outgoing) -> Record {
     let project = &span.project;
     let own = encode_attributes(1, project.resource());
-    let (resource, scope) = match &span.origin {
+    let (resource, scope, urls) = match &span.origin {
         Some(origin) => (
             origin.resource_under(project.resource(), &own),
             origin.scope().clone(),
+            origin.schema_urls().clone(),
         ),
-        None => (own, SCOPE.clone()),
+        None => (own, SCOPE.clone(), SchemaUrls::default()),
     };
     Record {
         tenant: project.tenant_id().to_owned(),
@@ -313,6 +327,33 @@ fn empty_record(span: &Outgoing) -> Record {
         session: span.session.as_deref().map(str::to_owned),
         resource: resource.into(),
         scope,
+        resource_schema_url: urls.resource,
+        scope_schema_url: urls.spans,
         ..Record::default()
     }
+}
+
+/// Takes a folder over that has these bytes in its only segment and its acknowledgements.
+#[cfg(fuzzing)]
+#[expect(clippy::expect_used, reason = "that is what fuzzing finds")]
+pub(crate) fn fuzz_spool(folder: &Path, records: &[u8], acknowledgements: &[u8]) {
+    segment::fuzz_files(folder, records, acknowledgements);
+    let limits = Limits {
+        bytes: 1 << 20,
+        age: 1_000,
+    };
+    let open = || Log::open(folder, limits, RealDisk, Moment::default());
+    let mut log = open().expect("its head is right");
+    let count = |log: &Log<RealDisk>| log.spans().iter().map(|(_, spans)| spans).sum::<u64>();
+    let before = count(&log);
+    let mut record = Record {
+        project: "fuzz".to_owned(),
+        spans: vec![bytes::Bytes::from_static(b"span")],
+        ..Record::default()
+    };
+    let (written, refusal) = log.append(std::slice::from_mut(&mut record), Moment::default());
+    assert_eq!(written, 1, "{refusal:?}");
+    drop(log);
+    let log = open().expect("what it wrote it reads");
+    assert_eq!(count(&log), before + 1);
 }

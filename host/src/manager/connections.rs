@@ -162,7 +162,7 @@ impl Connections {
         let Some(host) = &self.host else {
             return false;
         };
-        if !host.providers().is_empty() {
+        if host.has_providers() {
             self.had_provider.store(true, Ordering::Relaxed);
         }
         // A provider that is away for a moment must not send its spans elsewhere.
@@ -217,6 +217,7 @@ fn spec(key: &Key, config: &ConnectionConfig, database: &DatabaseConfig) -> Conn
         secrets: config.secrets.clone(),
         secrets_refresh: Duration::from_secs(config.secrets_refresh_seconds),
         allow_hosts: config.allow_hosts.clone(),
+        limits: config.limits.clone(),
         database: DatabaseSpec {
             address: config.database.clone(),
             folder: database.folder.clone(),

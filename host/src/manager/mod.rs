@@ -211,6 +211,13 @@ impl TelemetryManager {
         })?)
     }
 
+    /// As [`Pipeline::spool_is_good`](crate::export::Pipeline::spool_is_good).
+    #[must_use]
+    pub fn spool_is_good(&self) -> bool {
+        let pipeline = self.inner.pipeline.get();
+        pipeline.is_none_or(Pipeline::spool_is_good)
+    }
+
     /// Whether spans leave the process at all, by configuration.
     #[must_use]
     pub fn exports(&self) -> bool {

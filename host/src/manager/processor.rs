@@ -1,9 +1,11 @@
 //! For applications that have an OpenTelemetry SDK: a processor that takes its spans.
 
 use std::fmt;
-use std::sync::Arc;
+use std::num::NonZeroUsize;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use lru::LruCache;
 use opentelemetry::baggage::BaggageExt as _;
 use opentelemetry::trace::{
     Span as _, SpanBuilder, SpanContext, SpanId, TraceFlags, TraceId, TraceState,
@@ -19,6 +21,8 @@ use crate::export::{FlushReport, Project, RecordingSpan};
 
 /// How long a flush without a timeout of its own may take.
 const FLUSH_TIMEOUT: Duration = Duration::from_secs(30);
+/// Of how many spans it is remembered whose they are; those that are forgotten are long over.
+const MAX_SPANS: NonZeroUsize = NonZeroUsize::MIN.saturating_add(9_999);
 /// The attribute that tells whose a span is.
 const TENANT_ATTRIBUTE: &str = "tenant.id";
 
@@ -34,6 +38,7 @@ impl TelemetryManager {
             service: None,
             attribute: Key::from_static_str(TENANT_ATTRIBUTE),
             baggage: None,
+            tenants: Mutex::new(LruCache::new(MAX_SPANS)),
         }
     }
 }
@@ -48,7 +53,7 @@ impl TelemetryManager {
 ///
 /// Backends file a whole trace under one project. A span of another project than the one its
 /// trace was first seen with therefore gets the id of a trace of its own, the same for all of
-/// that project.
+/// that project. A span below one of another tenant is a root of its tenant's trace.
 ///
 /// ```
 /// use opentelemetry::trace::{Tracer, TracerProvider};
@@ -69,6 +74,8 @@ pub struct TenantSpanProcessor {
     service: Option<Arc<str>>,
     attribute: Key,
     baggage: Option<String>,
+    /// Whose spans are, for those below them.
+    tenants: Mutex<LruCache<SpanId, Arc<str>>>,
 }
 
 impl TenantSpanProcessor {
@@ -109,6 +116,21 @@ impl TenantSpanProcessor {
         Some(found.value.as_str().into_owned())
     }
 
+    fn tenants(&self) -> MutexGuard<'_, LruCache<SpanId, Arc<str>>> {
+        self.tenants.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether a span hangs below another that is, as far as anybody knows, of its own tenant. In
+    /// a trace that was made for its project only what is known to be there can be above it.
+    fn has_parent(&self, span: &SpanData, tenant: &str, is_derived: bool) -> bool {
+        let parent = span.parent_span_id;
+        parent != SpanId::INVALID
+            && match self.tenants().get(&parent) {
+                Some(owner) => **owner == *tenant,
+                None => !is_derived,
+            }
+    }
+
     /// The trace that a span is filed under.
     fn trace_for(&self, span: &SpanData, project: &Arc<Project>) -> TraceId {
         let trace = span.span_context.trace_id();
@@ -132,17 +154,20 @@ impl TenantSpanProcessor {
 
 impl SpanProcessor for TenantSpanProcessor {
     fn on_start(&self, span: &mut Span, context: &Context) {
-        let Some(tenant) = self
-            .baggage
-            .as_ref()
-            .and_then(|key| context.baggage().get(key))
-        else {
+        let Some(data) = span.exported_data() else {
             return;
         };
-        let attributes = span.exported_data().map(|data| data.attributes);
-        if self.tenant_of(&attributes.unwrap_or_default()).is_none() {
-            span.set_attribute(KeyValue::new(self.attribute.clone(), tenant.clone()));
-        }
+        let told = self.baggage.as_ref();
+        let told = told.and_then(|key| context.baggage().get(key));
+        let tenant: Arc<str> = match (self.tenant_of(&data.attributes), told) {
+            (Some(tenant), _) => tenant.into(),
+            (None, Some(told)) => {
+                span.set_attribute(KeyValue::new(self.attribute.clone(), told.clone()));
+                told.as_str().into()
+            }
+            (None, None) => Arc::clone(&self.tenant),
+        };
+        self.tenants().put(data.span_context.span_id(), tenant);
     }
 
     fn on_end(&self, span: SpanData) {
@@ -157,15 +182,17 @@ impl SpanProcessor for TenantSpanProcessor {
         };
         let own = &span.span_context;
         let trace = self.trace_for(&span, &project);
+        let has_parent = self.has_parent(&span, tenant, trace != own.trace_id());
         let in_trace = |span_id: SpanId, is_remote: bool, state: TraceState| {
             SpanContext::new(trace, span_id, TraceFlags::SAMPLED, is_remote, state)
         };
         let context = in_trace(own.span_id(), false, own.trace_state().clone());
-        let parent = in_trace(
-            span.parent_span_id,
-            span.parent_span_is_remote,
-            TraceState::NONE,
-        );
+        let parent = if has_parent {
+            let is_remote = span.parent_span_is_remote;
+            in_trace(span.parent_span_id, is_remote, TraceState::NONE)
+        } else {
+            SpanContext::NONE
+        };
         let mut attributes = scope_attributes(&span.instrumentation_scope);
         attributes.extend(span.attributes);
         attributes.push(KeyValue::new(

@@ -3,18 +3,22 @@
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use sha2::{Digest, Sha256};
 use tokio::time::timeout_at;
 use wasmtime::component::{Component, InstancePre};
 
+use super::ending::explain;
 use super::engine::Engine;
 use super::guests::GuestIndices;
+use super::instance::arm;
+use super::limits::Limits;
+use super::logs::LogBudget;
 use super::outbound::Outbound;
 use super::refusal::Refusal;
 use super::schema::ConfigSchema;
-use super::state::State;
+use super::state::{DeadlinePassed, State};
 use crate::contract::{Capability, PACKAGE, ProviderInfo, VERSION};
 
 /// What a provider may import of the contract.
@@ -46,14 +50,13 @@ pub(crate) fn digest(bytes: &[u8]) -> String {
 
 impl ProviderComponent {
     /// Compile the component `name`, check its contract and ask it to describe itself,
-    /// for which it has until `limit` is over.
+    /// within `limits`.
     pub(crate) async fn load(
         engine: &Arc<Engine>,
         name: &Arc<str>,
         bytes: Vec<u8>,
         outbound: Outbound,
-        memory_bytes: usize,
-        limit: Duration,
+        limits: &Arc<Limits>,
     ) -> Result<Self, Refusal> {
         let digest = digest(&bytes);
         let compiler = Arc::clone(engine);
@@ -62,21 +65,28 @@ impl ProviderComponent {
                 .await
                 .map_err(|_| Refusal::Damaged("the compiler panicked".to_owned()))??;
 
-        let deadline = Instant::now() + limit;
-        let mut store = State::store(engine, name, outbound, memory_bytes);
-        store.data_mut().deadline = deadline;
-        store.set_epoch_deadline(1);
+        let deadline = Instant::now() + limits.start_timeout();
+        let log = Arc::new(LogBudget::new(limits.log_records_per_second));
+        let mut store = State::store(engine, name, outbound, limits, &log);
+        arm(&mut store, "describe", deadline);
         let described = async {
             let instance = pre.instantiate_async(&mut store).await?;
             // Loading looks at the type of every function, so a provider with another
             // signature is refused here and not in the middle of a call.
-            let guests = indices.load(&mut store, &instance)?;
-            guests.provider.call_describe(&mut store).await
+            let guests = match indices.load(&mut store, &instance) {
+                Ok(guests) => guests,
+                Err(error) => return Ok(Err(Refusal::Incompatible(root_cause(&error)))),
+            };
+            guests.provider.call_describe(&mut store).await.map(Ok)
         };
         let info = timeout_at(deadline.into(), described)
             .await
-            .map_err(|_| Refusal::Failed(format!("it took longer than {limit:?}")))?
-            .map_err(|error| Refusal::Failed(root_cause(&error)))?;
+            .unwrap_or_else(|_| Err(DeadlinePassed.into()))
+            .map_err(|error| {
+                let setting = "start_timeout_millis";
+                let ending = explain("describe", setting, limits, store.data(), &error);
+                Refusal::Failed(ending.why().to_owned())
+            })??;
         let schema = ConfigSchema::parse(&info).map_err(Refusal::BadDescription)?;
         Ok(Self {
             name: Arc::clone(name),

@@ -7,14 +7,15 @@ use std::time::Instant;
 use http::HeaderMap;
 use url::Url;
 
+use super::component::ProviderComponent;
 use super::generation::Generation;
+use super::limits::{Class, Limits};
 use super::policy::same_origin;
-use super::pool::{Lease, Pool};
-use super::quota::Quota;
+use super::pool::{Call, Lease, Pool};
 use super::runtime::Runtime;
-use super::secrets::Secrets;
+use super::secrets::{Held, Secrets};
 use super::slot::Slot;
-use super::spec::ConnectionSpec;
+use super::spec::{ConnectionSpec, Resolved};
 use crate::contract::Error;
 
 /// A handle to a provider under one configuration.
@@ -23,14 +24,30 @@ pub(crate) struct Connection {
     inner: Arc<ConnectionInner>,
 }
 
+/// What a connection brings along, whichever generation it is fitted to.
+pub(super) struct Settings {
+    pub(super) spec: ConnectionSpec,
+    pub(super) secrets: Arc<Secrets>,
+    pub(super) limits: Arc<Limits>,
+}
+
+impl Settings {
+    /// What it comes to for a provider; the error says why it does not fit.
+    pub(super) fn resolve(
+        &self,
+        component: &ProviderComponent,
+        held: &Held,
+    ) -> Result<Resolved, String> {
+        self.spec
+            .resolve(component, &self.secrets, held, &self.limits)
+    }
+}
+
 struct ConnectionInner {
     key: u64,
     runtime: Arc<Runtime>,
     slot: Arc<Slot>,
-    spec: ConnectionSpec,
-    secrets: Arc<Secrets>,
-    /// Of all generations: a swap gives nothing anew.
-    quota: Arc<Quota>,
+    settings: Arc<Settings>,
 }
 
 impl Connection {
@@ -41,22 +58,26 @@ impl Connection {
         slot: Arc<Slot>,
         spec: ConnectionSpec,
     ) -> Self {
-        let quota = Arc::new(Quota::new(&runtime.limits));
+        let limits = Limits::of_connection(&spec.name, &spec.limits, &runtime.limits);
         let secrets = Secrets::new(&spec.name, spec.secrets.clone(), spec.secrets_refresh);
+        let settings = Arc::new(Settings {
+            spec,
+            secrets: Arc::new(secrets),
+            limits: Arc::new(limits),
+        });
+        slot.join(key, &settings);
         Self {
             inner: Arc::new(ConnectionInner {
                 key,
                 runtime,
                 slot,
-                spec,
-                secrets: Arc::new(secrets),
-                quota,
+                settings,
             }),
         }
     }
 
     pub(crate) fn spec(&self) -> &ConnectionSpec {
-        &self.inner.spec
+        &self.inner.settings.spec
     }
 
     /// The generation that serves now.
@@ -97,31 +118,46 @@ impl Connection {
         let ConnectionInner {
             key,
             runtime,
-            spec,
-            secrets,
-            quota,
+            settings,
             ..
         } = &*self.inner;
-        let held = secrets.current().await.map_err(Error::Unavailable)?;
+        let held = settings
+            .secrets
+            .current()
+            .await
+            .map_err(Error::Unavailable)?;
         generation
-            .pool(runtime, *key, spec, secrets, &held, quota)
+            .pool(runtime, *key, settings, &held)
             .map_err(Error::InvalidArgument)
     }
 
-    /// An instance for one call, which has the deadline of the host's limits.
-    pub(crate) async fn lease(&self, operation: &'static str) -> Result<Lease, Error> {
+    /// An instance for one call, which has the deadline of its class.
+    pub(crate) async fn lease(
+        &self,
+        operation: &'static str,
+        class: Class,
+    ) -> Result<Lease, Error> {
         let runtime = &self.inner.runtime;
-        let deadline = Instant::now() + runtime.call_timeout();
-        let generation = self.generation()?;
-        let pool = self.pool(&generation).await?;
-        Lease::take(runtime, generation, pool, operation, deadline).await
+        let began = Instant::now();
+        let call = Call {
+            operation,
+            class,
+            began,
+            deadline: began + self.inner.settings.limits.timeout(class),
+        };
+        // Each turn but the last waited for a generation that was replaced meanwhile.
+        loop {
+            let generation = self.generation()?;
+            let pool = self.pool(&generation).await?;
+            if let Some(lease) = Lease::take(runtime, generation, pool, call).await? {
+                return Ok(lease);
+            }
+        }
     }
 }
 
 impl Drop for ConnectionInner {
     fn drop(&mut self) {
-        if let Some(generation) = self.slot.current() {
-            generation.forget(self.key);
-        }
+        self.slot.leave(self.key);
     }
 }

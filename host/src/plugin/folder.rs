@@ -114,7 +114,7 @@ impl Folder {
 
 /// The files that could be providers, by name: `phoenix.wasm` is `phoenix`. Hidden files
 /// are what editors and downloads leave while they work.
-fn providers(folder: &Path) -> io::Result<BTreeMap<String, PathBuf>> {
+pub(super) fn providers(folder: &Path) -> io::Result<BTreeMap<String, PathBuf>> {
     let mut found = BTreeMap::new();
     for entry in std::fs::read_dir(folder)? {
         let path = entry?.path();

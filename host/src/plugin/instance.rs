@@ -1,18 +1,21 @@
 //! A running instance of a provider: made, initialised, and called one call at a time.
 
+use std::sync::Arc;
 use std::time::Instant;
 
 use tokio::time::timeout_at;
 use wasmtime::Store;
 
-use super::component::{ProviderComponent, root_cause};
+use super::component::ProviderComponent;
 #[cfg(feature = "database")]
-use super::database::GuestDatabase;
+use super::database::{Database, GuestDatabase};
+use super::ending::{Ending, explain};
 use super::engine::Engine;
-use super::guests::{Guests, NotExported};
+use super::guests::Guests;
+use super::limits::Limits;
+use super::logs::LogBudget;
 use super::outbound::Outbound;
-use super::spec::Resolved;
-use super::state::{DeadlinePassed, LimitPassed, State};
+use super::state::{DeadlinePassed, State};
 use crate::contract::Error;
 
 /// An initialised instance.
@@ -20,65 +23,87 @@ pub(crate) struct Instance {
     pub(crate) store: Store<State>,
     pub(crate) guests: Guests,
     /// How many calls it has served.
-    pub(crate) calls: u64,
+    pub(super) calls: u64,
+    /// Its memory when it was initialised, in bytes.
+    memory: usize,
+}
+
+/// What an instance is made of.
+pub(super) struct Start<'a> {
+    pub(super) engine: &'a Engine,
+    pub(super) component: &'a ProviderComponent,
+    /// The configuration for the guest.
+    pub(super) config: &'a String,
+    #[cfg(feature = "database")]
+    pub(super) database: &'a Arc<Database>,
+    pub(super) outbound: Outbound,
+    pub(super) limits: &'a Arc<Limits>,
+    pub(super) log: &'a Arc<LogBudget>,
+    pub(super) deadline: Instant,
+    /// The setting of the deadline.
+    pub(super) setting: &'static str,
+}
+
+/// Why there is no instance.
+pub(super) enum NotStarted {
+    /// The guest says so.
+    Answered(Error),
+    /// It did not come to its end.
+    Ended(Ending),
 }
 
 impl Instance {
-    /// Make an instance and hand it its configuration, until `deadline`.
-    pub(crate) async fn start(
-        engine: &Engine,
-        component: &ProviderComponent,
-        connection: &Resolved,
-        outbound: Outbound,
-        memory_bytes: usize,
-        deadline: Instant,
-    ) -> Result<Self, Error> {
-        let mut store = State::store(engine, &component.name, outbound, memory_bytes);
-        arm(&mut store, deadline);
+    /// Make an instance and hand it its configuration.
+    pub(super) async fn start(start: Start<'_>) -> Result<Self, NotStarted> {
+        let Start {
+            component,
+            config,
+            limits,
+            deadline,
+            ..
+        } = start;
+        let name = &component.name;
+        let mut store = State::store(start.engine, name, start.outbound, limits, start.log);
+        arm(&mut store, "initialize", deadline);
         #[cfg(feature = "database")]
         {
-            store.data_mut().database = GuestDatabase::of(&connection.database);
+            store.data_mut().database = GuestDatabase::of(start.database);
         }
         let started = async {
             let instance = component.pre.instantiate_async(&mut store).await?;
             let guests = component.indices.load(&mut store, &instance)?;
-            let config = &connection.config;
             let initialized = guests.provider.call_initialize(&mut store, config).await?;
             Ok((guests, initialized))
         };
-        let (guests, initialized) = timeout_at(deadline.into(), started)
+        let outcome = timeout_at(deadline.into(), started)
             .await
-            .unwrap_or_else(|_| Err(DeadlinePassed.into()))
-            .map_err(|error| explain("initialize", &error))?;
-        initialized?;
+            .unwrap_or_else(|_| Err(DeadlinePassed.into()));
+        let (guests, initialized) = outcome.map_err(|error| {
+            let state = store.data();
+            NotStarted::Ended(explain("initialize", start.setting, limits, state, &error))
+        })?;
+        initialized.map_err(NotStarted::Answered)?;
         Ok(Self {
+            memory: store.data().memory(),
             store,
             guests,
             calls: 0,
         })
     }
+
+    /// Whether it should serve another call.
+    pub(super) fn is_fresh(&self, limits: &Limits) -> bool {
+        let grown = self.store.data().memory().saturating_sub(self.memory);
+        self.calls < limits.calls_per_instance
+            && !self.store.data().is_spent()
+            && u64::try_from(grown).is_ok_and(|grown| grown <= limits.growth_bytes)
+    }
 }
 
-/// Give the next call of a store its deadline.
-pub(crate) fn arm(store: &mut Store<State>, deadline: Instant) {
-    store.data_mut().deadline = deadline;
+/// Tell a store of the next call: what it is, and its deadline.
+pub(super) fn arm(store: &mut Store<State>, operation: &'static str, deadline: Instant) {
+    let state = store.data_mut();
+    state.outbound.operation = operation;
+    state.deadline = deadline;
     store.set_epoch_deadline(1);
-}
-
-/// The contract's word for what ended a call from the host's side.
-pub(crate) fn explain(operation: &str, error: &wasmtime::Error) -> Error {
-    if error.is::<DeadlinePassed>() {
-        return Error::Timeout(format!(
-            "{operation} was ended at its deadline; raise call_timeout_millis under [limits] in \
-             roost.toml if the backend needs longer"
-        ));
-    }
-    if let Some(missing) = error.downcast_ref::<NotExported>() {
-        return Error::Unsupported(missing.to_string());
-    }
-    if let Some(limit) = error.downcast_ref::<LimitPassed>() {
-        return Error::Internal(format!("{operation} was ended: {limit}"));
-    }
-    tracing::debug!(operation, "the guest trapped: {error:?}");
-    Error::Internal(format!("{operation} trapped: {}", root_cause(error)))
 }

@@ -11,13 +11,17 @@ mod component;
 mod connection;
 #[cfg(feature = "database")]
 mod database;
+mod ending;
 mod engine;
+mod error;
 mod folder;
 mod generation;
 mod guests;
 mod host;
 mod instance;
+mod limits;
 mod logs;
+mod meter;
 mod outbound;
 mod policy;
 mod pool;
@@ -32,14 +36,23 @@ mod slot;
 mod spec;
 mod state;
 mod status;
+mod supervisor;
+mod trust;
 mod watcher;
 
-pub use host::{Host, HostError};
+pub use error::{HostError, SwapError};
+pub use host::Host;
+pub use meter::{Counted, DURATION_BUCKETS, Durations};
 pub use refusal::Refusal;
 pub use resolver::{Lookup, SystemLookup};
 pub use spec::{ConnectionSpec, DatabaseSpec};
-pub use status::{GenerationStatus, ProviderStatus};
+pub use status::{
+    GenerationActivity, GenerationStatus, ProviderActivity, ProviderStatus, Quarantine,
+};
+pub use trust::{LockError, LockFile};
 
 pub(crate) use connection::Connection;
 pub(crate) use guests::Guests;
+pub(crate) use limits::Class;
+pub(crate) use meter::error_name;
 pub(crate) use state::State;

@@ -6,20 +6,26 @@
 //! credentials that the guest never sees, and is repeated where that is safe. Names are
 //! looked up by [`resolver`](super::resolver).
 
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use http::{HeaderValue, StatusCode};
 use http_body_util::{BodyExt, Limited};
 use tokio::time::{sleep, timeout};
+use tracing::Instrument;
 use url::Url;
 use wasmtime_wasi_http::{Error, RequestOptions, WasiBody, WasiHttpHooks};
 
+use super::generation::Record;
+use super::limits::Limits;
+use super::meter::{Stopwatch, Timed};
 use super::policy::{Policy, Reach};
-use super::quota::{Quota, QuotaSpent};
+use super::quota::QuotaSpent;
 use super::resolver::{AddressRefused, Lookup, Resolver};
 use super::retry::retry_delay;
+use super::runtime::size;
 use super::secrets::Credentials;
 use crate::config::HostPattern;
 use crate::contract;
@@ -68,33 +74,66 @@ pub(crate) struct Outbound {
     pub(crate) policy: Arc<Policy>,
     /// Added to requests towards the backend's endpoints.
     pub(crate) credentials: Credentials,
-    pub(super) quota: Arc<Quota>,
-    pub(crate) request_bytes: usize,
-    pub(crate) response_bytes: usize,
-    /// What was refused during the call that runs now, for its error.
-    pub(crate) verdict: Arc<Mutex<Option<contract::Error>>>,
+    pub(super) limits: Arc<Limits>,
+    /// Where requests are counted, if they are.
+    pub(super) record: Option<Arc<Record>>,
+    /// The call that runs now.
+    pub(super) operation: &'static str,
+    /// What that was refused, for its error.
+    pub(super) verdict: Arc<Mutex<Option<contract::Error>>>,
+    /// Requests that have no answer yet, or not all of it.
+    pub(super) waiting: Arc<AtomicUsize>,
+}
+
+/// A request that is not answered to its end.
+struct Waiting(Arc<AtomicUsize>);
+
+impl Drop for Waiting {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
 }
 
 impl Outbound {
-    /// The same for another instance, which has refusals of its own.
+    /// The same for another instance, which has refusals and requests of its own.
     pub(crate) fn for_instance(&self) -> Self {
         Self {
             verdict: Arc::default(),
+            waiting: Arc::default(),
             ..self.clone()
         }
     }
 
-    /// The last refusal since this was asked before.
-    pub(crate) fn take_verdict(&self) -> Option<contract::Error> {
-        self.verdict
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .take()
+    /// What was refused last since this was asked before.
+    pub(super) fn take_verdict(&self) -> Option<contract::Error> {
+        self.verdict().take()
+    }
+
+    /// Whether a backend has to answer.
+    pub(super) fn is_waiting(&self) -> bool {
+        self.waiting.load(Ordering::Relaxed) > 0
+    }
+
+    fn wait(&self) -> Waiting {
+        self.waiting.fetch_add(1, Ordering::Relaxed);
+        Waiting(Arc::clone(&self.waiting))
+    }
+
+    fn verdict(&self) -> std::sync::MutexGuard<'_, Option<contract::Error>> {
+        self.verdict.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn watch(&self) -> Option<Stopwatch> {
+        let record = self.record.as_ref()?;
+        Some(Stopwatch::start(record, Timed::Request, Instant::now()))
     }
 
     /// Say no to a request: to the guest in a word, to the operator with the reason.
     fn refuse(&self, why: contract::Error) -> Error {
-        *self.verdict.lock().unwrap_or_else(PoisonError::into_inner) = Some(why);
+        if let Some(watch) = self.watch() {
+            watch.stop(Some("denied"));
+        }
+        *self.verdict() = Some(why);
         Error::HttpRequestDenied
     }
 
@@ -111,6 +150,14 @@ impl Outbound {
         }))
     }
 
+    /// Note that the body of `what` is longer than `limit`, which is that of `setting`.
+    fn too_large(&self, what: &str, limit: u64, setting: &str) {
+        *self.verdict() = Some(contract::Error::Internal(format!(
+            "the body of {what} is longer than {limit} bytes; {}",
+            self.limits.raise(setting)
+        )));
+    }
+
     /// Check a request and read its body, which is kept to be sent again.
     async fn prepare(
         &self,
@@ -119,10 +166,14 @@ impl Outbound {
         let (head, body) = request.into_parts();
         let url = Url::parse(&head.uri.to_string()).map_err(|_| Error::HttpRequestUriInvalid)?;
         let reach = self.policy.check(&url).map_err(|why| self.forbid(why))?;
-        let body = Limited::new(body, self.request_bytes)
+        let limit = self.limits.request_bytes;
+        let body = Limited::new(body, size(limit))
             .collect()
             .await
-            .map_err(|_| Error::HttpRequestBodySize(u64::try_from(self.request_bytes).ok()))?
+            .map_err(|_| {
+                self.too_large("a request", limit, "request_bytes");
+                Error::HttpRequestBodySize(Some(limit))
+            })?
             .to_bytes();
         let mut prepared = reqwest::Request::new(head.method, url);
         *prepared.headers_mut() = head.headers;
@@ -145,6 +196,7 @@ impl Outbound {
         options: RequestOptions,
     ) -> Result<http::Response<WasiBody>, Error> {
         let (reach, mut request) = self.prepare(request).await?;
+        let waiting = self.wait();
         let presented = self.present(&mut request).await?;
         let mut response = self.repeat(reach, &request, options).await?;
         // Nothing was done, so it may be done again; once, with a secret that is newer.
@@ -155,16 +207,20 @@ impl Outbound {
             self.present(&mut request).await?;
             response = self.repeat(reach, &request, options).await?;
         }
-        let (limit, quota) = (self.response_bytes, self.quota);
+        let limit = self.limits.response_bytes;
+        let counting = Arc::clone(&self.limits);
         Ok(http::Response::from(response).map(|body| {
             let counted = body.map_frame(move |frame| {
-                quota.bytes(frame.data_ref().map_or(0, Bytes::len));
+                counting.quota.bytes(frame.data_ref().map_or(0, Bytes::len));
                 frame
             });
-            Limited::new(counted, limit)
+            Limited::new(counted, size(limit))
                 .map_err(move |reason| {
+                    // It waits as long as there is a body to read.
+                    let _ = &waiting;
                     if reason.is::<http_body_util::LengthLimitError>() {
-                        Error::HttpResponseBodySize(u64::try_from(limit).ok())
+                        self.too_large("an answer", limit, "response_bytes");
+                        Error::HttpResponseBodySize(Some(limit))
                     } else {
                         Error::HttpResponseIncomplete
                     }
@@ -215,25 +271,82 @@ impl Outbound {
         request: reqwest::Request,
         options: RequestOptions,
     ) -> Result<reqwest::Response, Error> {
-        self.quota
-            .request()
-            .map_err(|spent| self.slow_down(spent))?;
+        let quota = &self.limits.quota;
+        quota.request().map_err(|spent| self.slow_down(spent))?;
         let asked = request.body().and_then(reqwest::Body::as_bytes);
-        self.quota.bytes(asked.map_or(0, <[u8]>::len));
-        let answer = self.clients.get(reach).execute(request);
-        match options.first_byte_timeout {
+        quota.bytes(asked.map_or(0, <[u8]>::len));
+        let watch = self.watch();
+        let span = tracing::debug_span!(
+            "provider request",
+            provider = self.record.as_ref().map(|record| &*record.provider),
+            generation = self.record.as_ref().map(|record| record.number),
+            operation = self.operation,
+            otel.kind = "client",
+            http.request.method = %request.method(),
+            server.address = request.url().host_str(),
+            server.port = request.url().port_or_known_default(),
+            http.response.status_code = tracing::field::Empty,
+            error.type = tracing::field::Empty,
+        );
+        let answer = self
+            .clients
+            .get(reach)
+            .execute(request)
+            .instrument(span.clone());
+        let outcome = match options.first_byte_timeout {
             Some(limit) => timeout(limit, answer)
                 .await
-                .map_err(|_| Error::ConnectionReadTimeout)?,
-            None => answer.await,
+                .map_err(|_| Error::ConnectionReadTimeout),
+            None => Ok(answer.await),
         }
-        .map_err(|error| match cause::<AddressRefused>(&error) {
-            Some(refused) => self.forbid(format!(
-                "[connections.{}]: {refused}",
-                self.policy.connection()
-            )),
-            None => failure(&error),
-        })
+        .and_then(|answer| answer.map_err(|error| self.failed(&error)));
+        let error = match &outcome {
+            Ok(response) => {
+                span.record("http.response.status_code", response.status().as_u16());
+                status_error(response.status())
+            }
+            Err(error) => Some(error_name(error)),
+        };
+        if let Some(error) = error {
+            span.record("error.type", error);
+        }
+        if let Some(watch) = watch {
+            watch.stop(error);
+        }
+        outcome
+    }
+
+    fn failed(&self, error: &reqwest::Error) -> Error {
+        let Some(refused) = cause::<AddressRefused>(error) else {
+            return failure(error);
+        };
+        let why = format!("[connections.{}]: {refused}", self.policy.connection());
+        tracing::warn!("{why}");
+        *self.verdict() = Some(contract::Error::PermissionDenied(why));
+        Error::HttpRequestDenied
+    }
+}
+
+/// What a status is counted as, unless all is well.
+fn status_error(status: StatusCode) -> Option<&'static str> {
+    match status.as_u16() {
+        429 => Some("http-429"),
+        400..500 => Some("http-4xx"),
+        500.. => Some("http-5xx"),
+        _ => None,
+    }
+}
+
+/// What a failure is counted as.
+fn error_name(error: &Error) -> &'static str {
+    match error {
+        Error::DnsError { .. } => "dns",
+        Error::ConnectionRefused => "refused",
+        Error::ConnectionTimeout | Error::ConnectionReadTimeout => "timeout",
+        Error::ConnectionTerminated => "terminated",
+        Error::TlsCertificateError => "certificate",
+        Error::HttpRequestDenied => "denied",
+        _ => "other",
     }
 }
 
@@ -261,12 +374,14 @@ impl WasiHttpHooks for Outbound {
             > + Send,
     > {
         let outbound = self.clone();
-        Box::new(async move {
+        let sending = async move {
             let response = outbound.send(request, options.unwrap_or_default()).await?;
             let no_more: Box<dyn Future<Output = Result<(), Error>> + Send> =
                 Box::new(async { Ok(()) });
             Ok((response, no_more))
-        })
+        };
+        // It goes on in a task of its own, and belongs to the call all the same.
+        Box::new(sending.in_current_span())
     }
 
     // The native client derives it from the address.

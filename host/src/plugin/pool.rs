@@ -1,43 +1,81 @@
 //! Warm instances of one generation for one connection.
 //!
-//! An instance serves one call at a time and is reused until it has served its quota,
-//! trapped, or been given up in the middle of a call. Waiting for one counts against the
-//! call's deadline.
+//! An instance serves one call at a time and is reused until it has served its quota, has
+//! grown, trapped, waited too long for a call, or been given up in the middle of one. Waiting
+//! for an instance counts against the call's deadline.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-use tokio::time::timeout_at;
+use tokio::time::{sleep_until, timeout_at};
+use tokio_util::task::task_tracker::TaskTrackerToken;
 use wasmtime::Store;
 
+use super::connection::Settings;
+use super::ending::explain;
 use super::generation::Generation;
 use super::guests::Guests;
-use super::instance::{Instance, arm, explain};
+use super::instance::{Instance, NotStarted, Start, arm};
+use super::limits::{Class, Limits};
+use super::logs::LogBudget;
+use super::meter::{Stopwatch, Timed, error_name};
 use super::outbound::Outbound;
-use super::quota::Quota;
-use super::runtime::Runtime;
+use super::runtime::{Runtime, size};
 use super::spec::Resolved;
 use super::state::{DeadlinePassed, State};
+use super::status::Quarantine;
+use super::supervisor::Supervisor;
 use crate::contract::Error;
 
 /// The instances of one generation for one connection.
 pub(super) struct Pool {
     resolved: Resolved,
     outbound: Outbound,
-    idle: Mutex<Vec<Instance>>,
+    limits: Arc<Limits>,
+    log: Arc<LogBudget>,
+    supervisor: Supervisor,
+    /// The one that waits longest is the first.
+    idle: Mutex<Vec<Idle>>,
     permits: Arc<Semaphore>,
 }
 
+struct Idle {
+    instance: Instance,
+    since: Instant,
+}
+
+/// A call that wants an instance.
+#[derive(Clone, Copy)]
+pub(super) struct Call {
+    pub(super) operation: &'static str,
+    pub(super) class: Class,
+    pub(super) began: Instant,
+    pub(super) deadline: Instant,
+}
+
 impl Pool {
-    pub(super) fn new(runtime: &Runtime, resolved: Resolved, quota: Arc<Quota>) -> Self {
-        let policy = Arc::clone(&resolved.policy);
-        let outbound = runtime.outbound(policy, resolved.credentials.clone(), quota);
+    pub(super) fn new(
+        runtime: &Runtime,
+        generation: &Generation,
+        settings: &Settings,
+        resolved: Resolved,
+    ) -> Self {
+        let (connection, limits) = (&settings.spec.name, &settings.limits);
+        let provider = &generation.component.name;
         Self {
+            outbound: runtime.outbound(
+                Arc::clone(&resolved.policy),
+                resolved.credentials.clone(),
+                limits,
+                Some(&generation.record),
+            ),
             resolved,
-            outbound,
+            limits: Arc::clone(limits),
+            log: Arc::new(LogBudget::new(limits.log_records_per_second)),
+            supervisor: Supervisor::new(provider, connection, runtime.rules.clone()),
             idle: Mutex::default(),
-            permits: Arc::new(Semaphore::new(runtime.limits.max_instances)),
+            permits: Arc::new(Semaphore::new(size(limits.max_instances))),
         }
     }
 
@@ -45,8 +83,41 @@ impl Pool {
         &self.resolved
     }
 
-    fn idle(&self) -> std::sync::MutexGuard<'_, Vec<Instance>> {
+    pub(super) fn quarantine(&self) -> Option<Quarantine> {
+        self.supervisor.quarantine()
+    }
+
+    /// Forget what failed; whether the connection was quarantined.
+    pub(super) fn lift(&self) -> bool {
+        self.supervisor.lift()
+    }
+
+    pub(super) fn idle_instances(&self) -> usize {
+        self.idle().len()
+    }
+
+    /// Drop the instances that have waited too long for a call.
+    pub(super) fn drop_idle(&self) {
+        let timeout = self.limits.idle_timeout();
+        let mut idle = self.idle();
+        let stale = idle.partition_point(|one| one.since.elapsed() >= timeout);
+        let stale: Vec<_> = idle.drain(..stale).collect();
+        // Their memory is given back outside of the lock.
+        drop(idle);
+        drop(stale);
+    }
+
+    fn idle(&self) -> std::sync::MutexGuard<'_, Vec<Idle>> {
         self.idle.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// An instance has answered, and may serve again.
+    fn keep(&self, mut instance: Instance) {
+        instance.calls += 1;
+        if instance.is_fresh(&self.limits) {
+            let since = Instant::now();
+            self.idle().push(Idle { instance, since });
+        }
     }
 
     /// A warm instance, or a new one.
@@ -54,39 +125,94 @@ impl Pool {
         &self,
         runtime: &Runtime,
         generation: &Generation,
-        deadline: Instant,
+        call: Call,
     ) -> Result<Instance, Error> {
+        if let Some(quarantine) = self.supervisor.quarantine() {
+            let provider = &generation.component.name;
+            return Err(Error::Unavailable(format!(
+                "the provider is {quarantine}. Drop a mended file, or run `roost providers lift \
+                 {provider}`"
+            )));
+        }
         let warm = self.idle().pop();
-        if let Some(mut instance) = warm {
-            arm(&mut instance.store, deadline);
+        if let Some(Idle { mut instance, .. }) = warm {
+            arm(&mut instance.store, call.operation, call.deadline);
             return Ok(instance);
         }
-        Instance::start(
-            &runtime.engine,
-            &generation.component,
-            &self.resolved,
-            // Each instance has its own place for what was refused to it.
-            self.outbound.for_instance(),
-            runtime.memory_bytes(),
-            deadline,
-        )
-        .await
+        if let Some(not_before) = self.supervisor.not_before() {
+            if not_before >= call.deadline {
+                return Err(Error::Unavailable(
+                    "the provider fails, and is started again only after a while".to_owned(),
+                ));
+            }
+            sleep_until(not_before.into()).await;
+        }
+        self.start(runtime, generation, call).await
     }
 
-    async fn permit(self: &Arc<Self>, deadline: Instant) -> Result<OwnedSemaphorePermit, Error> {
+    async fn start(
+        &self,
+        runtime: &Runtime,
+        generation: &Generation,
+        call: Call,
+    ) -> Result<Instance, Error> {
+        let began = Instant::now();
+        let own_deadline = began + self.limits.start_timeout();
+        let (deadline, setting) = if own_deadline < call.deadline {
+            (own_deadline, "start_timeout_millis")
+        } else {
+            (call.deadline, call.class.setting())
+        };
+        let started = Instance::start(Start {
+            engine: &runtime.engine,
+            component: &generation.component,
+            config: &self.resolved.config,
+            #[cfg(feature = "database")]
+            database: &self.resolved.database,
+            // Each instance has its own place for what was refused to it.
+            outbound: self.outbound.for_instance(),
+            limits: &self.limits,
+            log: &self.log,
+            deadline,
+            setting,
+        });
+        match started.await {
+            Ok(mut instance) => {
+                self.supervisor.started();
+                arm(&mut instance.store, call.operation, call.deadline);
+                Ok(instance)
+            }
+            Err(NotStarted::Answered(error)) => Err(error),
+            Err(NotStarted::Ended(ending)) => {
+                // A call that came late leaves too little time to blame the guest for it.
+                let full = self
+                    .limits
+                    .start_timeout()
+                    .min(self.limits.timeout(call.class));
+                let had_time = !matches!(ending.error, Error::Timeout(_))
+                    || deadline.duration_since(began) >= full / 2;
+                if ending.is_fault && had_time {
+                    self.supervisor.start_failed(began, ending.why());
+                    runtime.fault(generation);
+                }
+                Err(ending.error)
+            }
+        }
+    }
+
+    async fn permit(&self, call: Call) -> Result<OwnedSemaphorePermit, Error> {
         let permits = Arc::clone(&self.permits);
         match Arc::clone(&permits).try_acquire_owned() {
             Ok(permit) => return Ok(permit),
-            Err(_) => timeout_at(deadline.into(), permits.acquire_owned()).await,
+            Err(_) => timeout_at(call.deadline.into(), permits.acquire_owned()).await,
         }
         .ok()
         .and_then(Result::ok)
         .ok_or_else(|| {
-            Error::Timeout(
-                "every instance was busy until the deadline; raise max_instances under [limits] \
-                 in roost.toml"
-                    .to_owned(),
-            )
+            Error::Timeout(format!(
+                "every instance was busy until the deadline; {}",
+                self.limits.raise("max_instances")
+            ))
         })
     }
 }
@@ -98,41 +224,59 @@ pub(crate) struct Lease {
     generation: Arc<Generation>,
     pool: Arc<Pool>,
     instance: Instance,
-    operation: &'static str,
-    deadline: Instant,
-    _running: tokio_util::task::task_tracker::TaskTrackerToken,
+    call: Call,
+    watch: Stopwatch,
+    _running: TaskTrackerToken,
     _permit: OwnedSemaphorePermit,
 }
 
 impl Lease {
-    /// An instance of `generation`, warm or new, for a call that ends by `deadline`.
+    /// An instance of `generation`, warm or new. `None` when that was replaced while the call
+    /// waited: it belongs to the next one then.
     pub(super) async fn take(
         runtime: &Arc<Runtime>,
         generation: Arc<Generation>,
         pool: Arc<Pool>,
-        operation: &'static str,
-        deadline: Instant,
-    ) -> Result<Self, Error> {
+        call: Call,
+    ) -> Result<Option<Self>, Error> {
+        let permit = tokio::select! {
+            biased;
+            () = generation.retired.cancelled() => return Ok(None),
+            permit = pool.permit(call) => permit,
+        };
         let running = generation.running.token();
+        if generation.retired.is_cancelled() {
+            return Ok(None);
+        }
         generation.count_call();
+        let watch = Stopwatch::start(&generation.record, Timed::Call(call.operation), call.began);
         let begun = async {
-            let permit = pool.permit(deadline).await?;
-            let instance = pool.instance(runtime, &generation, deadline).await?;
+            let permit = permit?;
+            let instance = pool.instance(runtime, &generation, call).await?;
             Ok((permit, instance))
         };
-        let (permit, instance) = begun
-            .await
-            .inspect_err(|_: &Error| generation.count_error())?;
-        Ok(Self {
-            runtime: Arc::clone(runtime),
-            generation,
-            pool,
-            instance,
-            operation,
-            deadline,
-            _running: running,
-            _permit: permit,
-        })
+        match begun.await {
+            Ok((permit, instance)) => Ok(Some(Self {
+                runtime: Arc::clone(runtime),
+                generation,
+                pool,
+                instance,
+                call,
+                watch,
+                _running: running,
+                _permit: permit,
+            })),
+            Err(error) => {
+                generation.count_error();
+                watch.stop(Some(error_name(&error)));
+                Err(error)
+            }
+        }
+    }
+
+    /// The number of the generation it is of.
+    pub(crate) fn generation(&self) -> u64 {
+        self.generation.number
     }
 
     /// Run a call on the instance until it answers, its deadline passes, or its generation
@@ -149,34 +293,46 @@ impl Lease {
                 outcome = call(store, guests) => outcome,
                 () = given_up => {
                     self.generation.count_error();
+                    self.watch.stop(Some("unavailable"));
                     return Err(Error::Unavailable(
                         "the provider was replaced and the call did not end in time".to_owned(),
                     ));
                 }
-                () = tokio::time::sleep_until(self.deadline.into()) => Err(DeadlinePassed.into()),
+                () = sleep_until(self.call.deadline.into()) => Err(DeadlinePassed.into()),
             }
         };
         self.settle(outcome)
     }
 
-    fn settle<T>(mut self, outcome: wasmtime::Result<Result<T, Error>>) -> Result<T, Error> {
-        let verdict = self.instance.store.data().outbound.take_verdict();
+    fn settle<T>(self, outcome: wasmtime::Result<Result<T, Error>>) -> Result<T, Error> {
+        let state = self.instance.store.data();
+        let verdict = state.outbound.take_verdict();
         let answer = match outcome {
             Ok(answer) => {
-                self.instance.calls += 1;
-                let is_spent = self.instance.store.data().is_spent();
-                if self.instance.calls < self.runtime.limits.calls_per_instance && !is_spent {
-                    self.pool.idle().push(self.instance);
-                }
+                self.generation.answered();
+                self.pool.keep(self.instance);
                 answer
             }
-            Err(error) => Err(explain(self.operation, &error)),
+            Err(error) => {
+                let Call {
+                    operation, class, ..
+                } = self.call;
+                let limits = &self.pool.limits;
+                let ending = explain(operation, class.setting(), limits, state, &error);
+                if ending.is_fault {
+                    self.pool.supervisor.trapped(ending.why());
+                    self.runtime.fault(&self.generation);
+                }
+                Err(ending.error)
+            }
         };
-        answer.map_err(|error| {
+        let answer = answer.map_err(|error| {
             self.generation.count_error();
-            // A provider that failed because an address was refused cannot know how to have
-            // it granted; the refusal can.
+            // A provider that failed because something was refused to it cannot know how to
+            // have it granted; the refusal can.
             verdict.unwrap_or(error)
-        })
+        });
+        self.watch.stop(answer.as_ref().err().map(error_name));
+        answer
     }
 }

@@ -22,6 +22,31 @@ pub enum Refusal {
          `wasm-tools component new`"
     )]
     CoreModule,
+    /// The lock file does not have its content.
+    #[error(
+        "it is sha256:{found}, and {lock} {}. If that is what you want, accept it with \
+         `roost providers lock {name}`",
+        accepted.as_ref().map_or_else(
+            || "does not have it".to_owned(),
+            |accepted| format!("has sha256:{accepted}"),
+        )
+    )]
+    NotLocked {
+        /// The provider.
+        name: String,
+        /// The lock file.
+        lock: String,
+        /// The SHA-256 of the file that is there.
+        found: String,
+        /// That of the content that was accepted, if one was.
+        accepted: Option<String>,
+    },
+    /// The lock file cannot be used; holds why.
+    #[error("whether it may run cannot be told: {0}")]
+    Lock(String),
+    /// It is not signed as it has to be; holds why.
+    #[error("its signature is not accepted: {0}")]
+    Signature(String),
     /// It cannot be compiled; holds what the compiler said.
     #[error("the component is damaged or was not written to its end: {0}")]
     Damaged(String),
@@ -49,6 +74,30 @@ pub enum Refusal {
     /// Its description cannot be used; holds why.
     #[error("its description cannot be used: {0}. This is a defect of the provider")]
     BadDescription(String),
+    /// An open connection that works with what serves would not with this; holds why.
+    #[error(
+        "it does not fit a connection that is in use: {0}. Change the connection and restart, or          drop a version that fits"
+    )]
+    Misfit(String),
+    /// It served, and what served before does again.
+    #[error(
+        "version {version} was rolled back: {reason}. Drop another file, or have it tried again \
+         with `roost providers lift`"
+    )]
+    RolledBack {
+        /// The version it gave itself.
+        version: String,
+        /// Why.
+        reason: String,
+    },
+}
+
+impl Refusal {
+    /// Whether the same file may be taken another time, without anybody saying so: what failed
+    /// has reasons that pass, such as a busy machine.
+    pub(super) fn may_pass(&self) -> bool {
+        matches!(self, Self::Failed(_) | Self::Misfit(_))
+    }
 }
 
 fn list(names: &[String]) -> String {

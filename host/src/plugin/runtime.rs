@@ -1,14 +1,17 @@
 //! What all providers of a host share: the engine, the HTTP client and the limits.
 
 use std::sync::Arc;
-use std::time::Duration;
+
+use tokio::sync::Notify;
 
 use super::engine::Engine;
+use super::generation::{Generation, Record};
+use super::limits::Limits;
 use super::outbound::{Clients, Outbound};
 use super::policy::Policy;
-use super::quota::Quota;
 use super::secrets::Credentials;
-use crate::config::LimitsConfig;
+use super::supervisor::Rules;
+use crate::config::{LimitsConfig, PluginsConfig};
 
 /// A number of bytes as this machine addresses them.
 pub(super) fn size(bytes: u64) -> usize {
@@ -18,41 +21,56 @@ pub(super) fn size(bytes: u64) -> usize {
 pub(crate) struct Runtime {
     pub(super) engine: Arc<Engine>,
     clients: Clients,
+    /// The limits where a connection sets none.
     pub(super) limits: LimitsConfig,
+    pub(super) rules: Rules,
+    /// How many of its first calls a new generation may fail.
+    pub(super) rollback_after: u32,
+    /// Told when a generation has failed so many.
+    pub(super) unsound: Notify,
 }
 
 impl Runtime {
-    pub(super) fn new(engine: Engine, clients: Clients, limits: LimitsConfig) -> Self {
+    pub(super) fn new(
+        engine: Engine,
+        clients: Clients,
+        plugins: &PluginsConfig,
+        limits: LimitsConfig,
+    ) -> Self {
         Self {
             engine: Arc::new(engine),
             clients,
             limits,
+            rules: Rules::from(plugins),
+            rollback_after: plugins.rollback_after_failures,
+            unsound: Notify::new(),
         }
     }
 
-    pub(super) fn call_timeout(&self) -> Duration {
-        Duration::from_millis(self.limits.call_timeout_millis)
-    }
-
-    pub(super) fn memory_bytes(&self) -> usize {
-        size(self.limits.memory_bytes)
-    }
-
-    /// A way out for instances under `policy`, as far as `quota` goes.
+    /// A way out for instances under `policy`; `record` is where its requests are counted.
     pub(super) fn outbound(
         &self,
         policy: Arc<Policy>,
         credentials: Credentials,
-        quota: Arc<Quota>,
+        limits: &Arc<Limits>,
+        record: Option<&Arc<Record>>,
     ) -> Outbound {
         Outbound {
             clients: self.clients.clone(),
             policy,
             credentials,
-            quota,
-            request_bytes: size(self.limits.request_bytes),
-            response_bytes: size(self.limits.response_bytes),
+            limits: Arc::clone(limits),
+            record: record.cloned(),
+            operation: "describe",
             verdict: Arc::default(),
+            waiting: Arc::default(),
+        }
+    }
+
+    /// A generation failed a call, or to start.
+    pub(super) fn fault(&self, generation: &Generation) {
+        if generation.failed(self.rollback_after) {
+            self.unsound.notify_one();
         }
     }
 }

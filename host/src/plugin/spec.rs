@@ -14,7 +14,7 @@ use super::database::Database;
 use super::policy::Policy;
 use super::secrets::{Credentials, Held, Secrets, Values};
 use crate::config::{
-    DatabaseConfig, ExposeSecret, HostPattern, LimitsConfig, Secret, SecretSource,
+    ConnectionLimits, DatabaseConfig, ExposeSecret, HostPattern, LimitsConfig, Secret, SecretSource,
 };
 
 /// A connection as the operator wrote it, with where its secrets are. What it comes to
@@ -34,6 +34,8 @@ pub struct ConnectionSpec {
     /// What may be reached besides the configured endpoints, each a
     /// [`HostPattern`].
     pub allow_hosts: Vec<String>,
+    /// What is different here from the limits of the host.
+    pub limits: ConnectionLimits,
     /// Where the database is that the host keeps for the provider.
     pub database: DatabaseSpec,
 }

@@ -11,9 +11,11 @@ use wasmtime_wasi_http::{WasiHttpCtx, WasiHttpCtxView, WasiHttpView};
 
 #[cfg(feature = "database")]
 use super::database::{DatabaseView, GuestDatabase};
-use super::engine::{Engine, MAX_TABLE_ELEMENTS};
-use super::logs::GuestLog;
+use super::engine::{Engine, TICK};
+use super::limits::Limits;
+use super::logs::{GuestLog, LogBudget};
 use super::outbound::Outbound;
+use super::runtime::size;
 
 /// The data of an instance's store.
 pub(crate) struct State {
@@ -26,7 +28,13 @@ pub(crate) struct State {
     fence: Fence,
     /// When the call that runs now must have ended.
     pub(crate) deadline: Instant,
+    /// When guest code was last seen to run.
+    ran: Instant,
 }
+
+/// Resources, such as requests and their headers, that a guest may hold at once. Each costs
+/// memory of the host: 128 KiB at the most.
+const MAX_RESOURCES: usize = 1_000;
 
 /// The guest passed the deadline of its call.
 #[derive(Debug, thiserror::Error)]
@@ -39,8 +47,8 @@ pub(crate) struct DeadlinePassed;
 pub(crate) struct LimitPassed(String);
 
 struct Fence {
-    memory_bytes: usize,
-    /// What is left of it, over all memories of the instance.
+    limits: Arc<Limits>,
+    /// What is left of the memory, over all memories of the instance.
     memory_left: usize,
     /// Table elements that are left, over all tables.
     elements_left: usize,
@@ -49,44 +57,65 @@ struct Fence {
 impl State {
     /// A store for an instance of `provider`. Guest code in it runs only until the
     /// deadline, which is set for each call.
-    pub(crate) fn store(
+    pub(super) fn store(
         engine: &Engine,
         provider: &Arc<str>,
         outbound: Outbound,
-        memory_bytes: usize,
+        limits: &Arc<Limits>,
+        log: &Arc<LogBudget>,
     ) -> Store<Self> {
         let wasi = WasiCtx::builder()
-            .stdout(GuestLog::stdout(provider))
-            .stderr(GuestLog::stderr(provider))
+            .stdout(GuestLog::stdout(provider, log))
+            .stderr(GuestLog::stderr(provider, log))
             .allow_tcp(false)
             .allow_udp(false)
             .build();
+        let mut table = ResourceTable::new();
+        table.set_max_capacity(MAX_RESOURCES);
         let state = Self {
-            table: ResourceTable::new(),
+            table,
             wasi,
             http: WasiHttpCtx::new(),
             outbound,
             #[cfg(feature = "database")]
             database: GuestDatabase::default(),
             fence: Fence {
-                memory_bytes,
-                memory_left: memory_bytes,
-                elements_left: MAX_TABLE_ELEMENTS,
+                limits: Arc::clone(limits),
+                memory_left: limits.memory(),
+                elements_left: limits.elements(),
             },
             deadline: Instant::now(),
+            ran: Instant::now(),
         };
         let mut store = Store::new(&engine.wasmtime, state);
         store.limiter(|state| &mut state.fence);
+        // A list of a million strings can share one string in the guest, and not here.
+        store.set_hostcall_fuel(size(limits.result_bytes));
         // A busy guest gives way at every tick, so it cannot hold a thread of the host,
         // and traps once its time is over.
-        store.epoch_deadline_callback(|store| {
-            if Instant::now() < store.data().deadline {
+        store.epoch_deadline_callback(|mut store| {
+            let now = Instant::now();
+            store.data_mut().ran = now;
+            if now < store.data().deadline {
                 Ok(UpdateDeadline::Yield(1))
             } else {
                 Err(DeadlinePassed.into())
             }
         });
         store
+    }
+
+    /// The memory of the instance, in bytes.
+    pub(super) fn memory(&self) -> usize {
+        self.fence
+            .limits
+            .memory()
+            .saturating_sub(self.fence.memory_left)
+    }
+
+    /// Whether it waits for a backend, and not for itself.
+    pub(super) fn waits_for_backend(&self) -> bool {
+        self.ran.elapsed() > 2 * TICK && self.outbound.is_waiting()
     }
 }
 
@@ -144,9 +173,10 @@ impl ResourceLimiter for Fence {
     ) -> wasmtime::Result<bool> {
         take(&mut self.memory_left, current, desired).map_err(|more| {
             LimitPassed(format!(
-                "it wanted {more} more bytes of memory, and {} of {} are left; raise \
-                 memory_bytes under [limits] in roost.toml",
-                self.memory_left, self.memory_bytes
+                "it wanted {more} more bytes of memory, and {} of {} are left; {}",
+                self.memory_left,
+                self.limits.memory_bytes,
+                self.limits.raise("memory_bytes")
             ))
         })?;
         Ok(true)
@@ -160,8 +190,10 @@ impl ResourceLimiter for Fence {
     ) -> wasmtime::Result<bool> {
         take(&mut self.elements_left, current, desired).map_err(|more| {
             LimitPassed(format!(
-                "it wanted {more} more table elements, and {} of {MAX_TABLE_ELEMENTS} are left",
-                self.elements_left
+                "it wanted {more} more table elements, and {} of {} are left; {}",
+                self.elements_left,
+                self.limits.table_elements,
+                self.limits.raise("table_elements")
             ))
         })?;
         Ok(true)

@@ -58,6 +58,8 @@ use std::time::Duration;
 
 use http::HeaderMap;
 use serde::Serialize;
+use tracing::field::Empty;
+use tracing::{Instrument, Span};
 use url::Url;
 use wasmtime::Store;
 
@@ -68,7 +70,7 @@ use crate::contract::{
 use cache::{Answers, Topic, Writing};
 use turns::Turns;
 
-use crate::plugin::{Connection, ConnectionSpec, Guests, Host, State};
+use crate::plugin::{Class, Connection, ConnectionSpec, Guests, Host, State, error_name};
 
 /// The most items that an operation collects from a backend's pages. What is larger is
 /// read in smaller windows.
@@ -224,10 +226,11 @@ impl Provider {
     ///
     /// [`Error::Unavailable`] or [`Error::Timeout`] when it cannot be reached.
     pub async fn check_health(&self) -> Result<Health, ProviderError> {
-        self.call("check-health", async |store, guests| {
+        const OPERATION: &str = "check-health";
+        let health = self.ask_as(Class::Health, OPERATION, async |store, guests| {
             guests.provider.call_check_health(store).await
-        })
-        .await
+        });
+        health.await.map_err(|kind| self.error(OPERATION, kind))
     }
 
     /// Where a person opens a trace, if the backend has pages for that.
@@ -362,7 +365,7 @@ impl Provider {
         call: impl AsyncFnOnce(&mut Store<State>, &Guests) -> wasmtime::Result<Result<T, Error>>,
     ) -> Result<T, ProviderError> {
         let writing = self.writing(project);
-        let outcome = self.ask(operation, call).await;
+        let outcome = self.ask_as(Class::Write, operation, call).await;
         let given_up = matches!(
             outcome,
             Err(Error::Timeout(_) | Error::Unavailable(_) | Error::Internal(_))
@@ -402,7 +405,35 @@ impl Provider {
         operation: &'static str,
         call: impl AsyncFnOnce(&mut Store<State>, &Guests) -> wasmtime::Result<Result<T, Error>>,
     ) -> Result<T, Error> {
-        self.connection.lease(operation).await?.run(call).await
+        self.ask_as(Class::Read, operation, call).await
+    }
+
+    /// [`ask`](Self::ask) for a call of any class.
+    async fn ask_as<T>(
+        &self,
+        class: Class,
+        operation: &'static str,
+        call: impl AsyncFnOnce(&mut Store<State>, &Guests) -> wasmtime::Result<Result<T, Error>>,
+    ) -> Result<T, Error> {
+        let span = tracing::debug_span!(
+            "provider call",
+            provider = self.name(),
+            connection = self.connection_name(),
+            generation = Empty,
+            operation,
+            error.type = Empty,
+        );
+        // What is in a box does not make the futures of callers larger and deeper.
+        let asking = async {
+            let lease = Box::pin(self.connection.lease(operation, class)).await?;
+            Span::current().record("generation", lease.generation());
+            Box::pin(lease.run(call)).await
+        };
+        let outcome = asking.instrument(span.clone()).await;
+        if let Err(error) = &outcome {
+            span.record("error.type", error_name(error));
+        }
+        outcome
     }
 
     /// Refuse a project that is not in this handle's scope.

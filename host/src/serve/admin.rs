@@ -55,6 +55,10 @@ fn readiness(telemetry: &TelemetryManager, stop: &CancellationToken) -> (StatusC
     if stop.is_cancelled() {
         return (NOT_NOW, "the gateway is stopping\n".to_owned());
     }
+    if !telemetry.spool_is_good() {
+        // Another replica may have room.
+        return (NOT_NOW, "the spool cannot take spans\n".to_owned());
+    }
     let connections = telemetry.config().connections.iter();
     let usable: Vec<_> = connections
         .map(|(name, connection)| is_usable(telemetry, name, connection))

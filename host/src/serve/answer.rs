@@ -7,6 +7,7 @@ use prost::Message;
 use tonic::Code;
 
 use super::wire::Refused;
+use crate::export::answer::{ExportTracePartialSuccess, ExportTraceServiceResponse, RpcStatus};
 
 /// The end of a request.
 #[derive(Debug)]
@@ -116,22 +117,8 @@ impl Refusal {
 
     /// The `google.rpc.Status` message, with a `RetryInfo` where there is a delay.
     pub(super) fn rpc_status(&self) -> Vec<u8> {
-        let details = self.retry_after.map(|delay| Any {
-            type_url: "type.googleapis.com/google.rpc.RetryInfo".to_owned(),
-            value: RetryInfo {
-                retry_delay: Some(ProtoDuration {
-                    seconds: delay.as_secs().try_into().unwrap_or(i64::MAX),
-                    nanos: delay.subsec_nanos().try_into().unwrap_or(0),
-                }),
-            }
-            .encode_to_vec(),
-        });
-        let status = RpcStatus {
-            code: self.kind.code() as i32,
-            message: self.message.clone(),
-            details: details.into_iter().collect(),
-        };
-        status.encode_to_vec()
+        let (code, message) = (self.kind.code() as i32, self.message.clone());
+        RpcStatus::new(code, message, self.retry_after).encode_to_vec()
     }
 
     /// The same as JSON.
@@ -145,7 +132,7 @@ impl Refusal {
 
 /// The `ExportTraceServiceResponse` message: empty where every span was taken.
 pub(super) fn response(refused: &Refused) -> Vec<u8> {
-    let partial_success = (refused.spans > 0).then(|| PartialSuccess {
+    let partial_success = (refused.spans > 0).then(|| ExportTracePartialSuccess {
         rejected_spans: refused.spans.try_into().unwrap_or(i64::MAX),
         error_message: refused.why.clone(),
     });
@@ -165,50 +152,4 @@ pub(super) fn response_json(refused: &Refused) -> Vec<u8> {
     serde_json::json!({ "partialSuccess": partial })
         .to_string()
         .into_bytes()
-}
-
-#[derive(Message)]
-struct ExportTraceServiceResponse {
-    #[prost(message, optional, tag = "1")]
-    partial_success: Option<PartialSuccess>,
-}
-
-#[derive(Message)]
-struct PartialSuccess {
-    #[prost(int64, tag = "1")]
-    rejected_spans: i64,
-    #[prost(string, tag = "2")]
-    error_message: String,
-}
-
-#[derive(Message)]
-struct RpcStatus {
-    #[prost(int32, tag = "1")]
-    code: i32,
-    #[prost(string, tag = "2")]
-    message: String,
-    #[prost(message, repeated, tag = "3")]
-    details: Vec<Any>,
-}
-
-#[derive(Message)]
-struct Any {
-    #[prost(string, tag = "1")]
-    type_url: String,
-    #[prost(bytes = "vec", tag = "2")]
-    value: Vec<u8>,
-}
-
-#[derive(Message)]
-struct RetryInfo {
-    #[prost(message, optional, tag = "1")]
-    retry_delay: Option<ProtoDuration>,
-}
-
-#[derive(Message)]
-struct ProtoDuration {
-    #[prost(int64, tag = "1")]
-    seconds: i64,
-    #[prost(int32, tag = "2")]
-    nanos: i32,
 }

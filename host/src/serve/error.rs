@@ -2,6 +2,7 @@
 
 use std::io;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 
 use super::redact::RedactionError;
 use super::tls::TlsError;
@@ -34,6 +35,14 @@ pub enum ServeError {
         key: &'static str,
         /// The address.
         address: SocketAddr,
+        /// Why not.
+        source: io::Error,
+    },
+    /// The control socket cannot be listened at.
+    #[error("serve.control_socket = {}: {source}", path.display())]
+    Control {
+        /// The path.
+        path: PathBuf,
         /// Why not.
         source: io::Error,
     },

@@ -24,7 +24,7 @@ use super::otlp::AnswerBody;
 use super::tls::Tls;
 
 /// How long to wait after the system had no connection to give.
-const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+pub(super) const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 /// How often a silent HTTP/2 connection is asked whether it is there, and how long it may take.
 const PING_INTERVAL: Duration = Duration::from_secs(60);
 const PING_TIMEOUT: Duration = Duration::from_secs(20);
@@ -128,7 +128,7 @@ where
     }
 }
 
-async fn http<S, F>(
+pub(super) async fn http<S, F>(
     stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
     around: Surroundings,
     service: S,

@@ -1,6 +1,7 @@
 //! What the gateway counts, and how Prometheus reads it.
 
 mod pipeline;
+mod providers;
 
 use std::collections::HashSet;
 use std::sync::{Mutex, PoisonError};
@@ -16,6 +17,7 @@ use prometheus_client::registry::{Registry, Unit};
 use crate::TelemetryManager;
 use crate::config::TenantId;
 use pipeline::PipelineNumbers;
+use providers::ProviderNumbers;
 
 /// How many tenants, and how many projects, have numbers of their own. Whoever may name tenants could otherwise fill the
 /// memory of this process, and of Prometheus.
@@ -135,7 +137,8 @@ impl Metrics {
             "Export requests that are not answered yet",
             metrics.in_flight.clone(),
         );
-        registry.register_collector(Box::new(PipelineNumbers::new(telemetry)));
+        registry.register_collector(Box::new(PipelineNumbers::new(telemetry.clone())));
+        registry.register_collector(Box::new(ProviderNumbers::new(telemetry)));
         metrics
     }
 

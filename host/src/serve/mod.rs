@@ -13,6 +13,8 @@
 mod admin;
 mod answer;
 mod body;
+#[cfg(unix)]
+mod control;
 mod error;
 mod first_bytes;
 mod gate;
@@ -30,9 +32,13 @@ mod tenant;
 mod tls;
 mod wire;
 
+#[cfg(unix)]
+pub use control::{ControlError, GenerationReport, ProviderReport, QuarantineReport};
 pub use error::ServeError;
 pub use redact::RedactionError;
 pub use tls::TlsError;
+#[cfg(fuzzing)]
+pub(crate) use wire::fuzz_request;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -125,6 +131,8 @@ impl Gateway {
         let grpc = bind("grpc_address", config.grpc_address).await?;
         let http = bind("http_address", config.http_address).await?;
         let admin = bind("admin_address", config.admin_address).await?;
+        #[cfg(unix)]
+        let control = bind_control(config.control_socket.as_deref())?;
         let addresses = Addresses {
             grpc: grpc.address,
             http: http.address,
@@ -179,6 +187,10 @@ impl Gateway {
             None,
             service,
         );
+        #[cfg(unix)]
+        if let Some(control) = control {
+            control.serve(surroundings.clone(), gate.telemetry.clone());
+        }
         Ok(Self {
             gate,
             addresses,
@@ -233,6 +245,17 @@ impl Gateway {
             spans,
         }
     }
+}
+
+#[cfg(unix)]
+fn bind_control(path: Option<&std::path::Path>) -> Result<Option<control::Control>, ServeError> {
+    let bound = path.map(|path| {
+        control::Control::bind(path).map_err(|source| ServeError::Control {
+            path: path.to_owned(),
+            source,
+        })
+    });
+    bound.transpose()
 }
 
 async fn bind(key: &'static str, address: SocketAddr) -> Result<Listener, ServeError> {

@@ -14,7 +14,7 @@ use super::session::{take_from_resource, take_from_span};
 use super::tenant::{Sender, Tenants};
 use super::wire::{Refused, cut, from_json};
 use crate::config::TenantId;
-use crate::export::Origin;
+use crate::export::{Origin, SchemaUrls};
 
 /// A body as it came.
 #[derive(Debug)]
@@ -107,7 +107,12 @@ pub(super) fn prepare(
         let service = service_of(&resource);
         for scope in group.scopes {
             let name = Bytes::copy_from_slice(&redactor.scope(scope.scope));
-            let origin = Arc::new(Origin::new(resource.clone(), name));
+            let urls = SchemaUrls {
+                resource: group.schema_url.clone(),
+                spans: scope.schema_url,
+            };
+            let origin = Origin::with_schema_urls(resource.clone(), name, urls);
+            let origin = Arc::new(origin);
             let mut sessions = BTreeMap::<_, Vec<_>>::new();
             for span in scope.spans {
                 let (span, own) = take_from_span(redactor.span(span));

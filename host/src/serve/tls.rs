@@ -17,7 +17,7 @@ use tokio_rustls::server::TlsStream;
 use crate::config::ServeTlsConfig;
 
 /// How often the files are looked at.
-const INTERVAL: Duration = Duration::from_secs(10);
+const INTERVAL: Duration = Duration::from_secs(2);
 
 /// Why a certificate cannot be used.
 #[derive(Debug, thiserror::Error)]

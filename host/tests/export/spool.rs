@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use roost::config::{BatchExportConfig, QueueFullPolicy, SpoolConfig};
-use roost::export::{Pipeline, Protocol, Settlement, StartError};
+use roost::export::{Origin, Pipeline, Protocol, SchemaUrls, Settlement, StartError};
 
 use crate::encoded::{origin, spans};
 use crate::fixture::{LONG, PROJECT, Resolver, project, span, until};
@@ -62,6 +62,12 @@ fn what_an_absent_backend_missed_is_sent_when_it_is_back() {
     let pipeline = start(&config(), &folder.0, &Resolver::to(&away));
     let acme = project("acme");
     let sender = origin(&[("host.name", "web-1")], "library");
+    let urls = SchemaUrls {
+        resource: "https://opentelemetry.io/schemas/1.26.0".to_owned(),
+        spans: "https://opentelemetry.io/schemas/1.27.0".to_owned(),
+    };
+    let (resource, scope) = (sender.resource().clone(), sender.scope().clone());
+    let sender = Arc::new(Origin::with_schema_urls(resource, scope, urls));
     let mut names = vec![];
     for n in 0..20 {
         let name = format!("{n:02}");
@@ -94,6 +100,8 @@ fn what_an_absent_backend_missed_is_sent_when_it_is_back() {
     assert_eq!(text(resource, "host.name").unwrap(), "web-1");
     assert_eq!(text(resource, PROJECT).unwrap(), "acme-search");
     assert_eq!(group.scope_spans[0].scope.as_ref().unwrap().name, "library");
+    assert!(group.schema_url.ends_with("1.26.0"));
+    assert!(group.scope_spans[0].schema_url.ends_with("1.27.0"));
     // What comes now goes its usual way, and nothing is left on disk.
     span(&pipeline, &acme, "after");
     until(&pipeline, |stats| stats.delivered == 21);
@@ -187,7 +195,7 @@ fn a_full_spool_drops_and_counts() {
         settled.1 += settlement.dropped.spool_full;
     }
     assert_eq!(settled.0 + settled.1, 200);
-    assert!(settled.0 >= 80 && settled.1 >= 80, "{settled:?}");
+    assert!(settled.0 >= 60 && settled.1 >= 80, "{settled:?}");
     let stats = pipeline.stats();
     assert_eq!((stats.spooled, stats.dropped.spool_full), settled);
 
@@ -197,6 +205,42 @@ fn a_full_spool_drops_and_counts() {
     // And there is room again.
     span(&pipeline, &acme, "after");
     until(&pipeline, |stats| stats.delivered == settled.0 + 1);
+}
+
+/// A tenant that floods while its backend is away leaves room on disk for others, and keeps what
+/// it has there.
+#[test]
+fn a_flood_leaves_room_on_disk_for_others() {
+    let folder = Folder::new("share");
+    let address = Receiver::willing(Protocol::Grpc).stop();
+    let away = Receiver::named(address, Protocol::Grpc);
+    let spool = SpoolConfig {
+        folder: Some(folder.0.clone()),
+        max_bytes: 1 << 20,
+        ..SpoolConfig::default()
+    };
+    let pipeline = Pipeline::start(&config(), &spool, Resolver::to(&away) as _).unwrap();
+    let sender = origin(&[], "");
+    let long = "x".repeat(10_000);
+    let spooled = |tenant: &str, spans_of_it: usize| {
+        let names = vec![long.as_str(); spans_of_it];
+        let sent = spans(&project(tenant), &sender, &names);
+        let Settlement {
+            spooled, dropped, ..
+        } = wait(pipeline.ingest(sent).unwrap());
+        assert_eq!(spooled + dropped.spool_full, names.len() as u64);
+        spooled
+    };
+    let flood: u64 = (0..20).map(|_| spooled("flood", 10)).sum();
+    let share = flood * 10_000;
+    assert!((500_000..786_432).contains(&share), "{share} bytes");
+    for n in 0..5 {
+        assert_eq!(spooled(&format!("quiet {n}"), 2), 2);
+    }
+    assert!(pipeline.spool_is_good(), "it is full for one tenant only");
+
+    let _receiver = Receiver::start_at(address, Protocol::Grpc, |_, _| Answer::Taken);
+    until(&pipeline, |stats| stats.delivered == flood + 10);
 }
 
 /// A backend that does not want a span on disk is not offered it for ever.

@@ -94,13 +94,24 @@ fn tenants_in_one_trace_are_filed_apart() {
         tracer.in_span_with_builder(of("acme child", "acme"), |_| ());
         tracer.in_span_with_builder(of("globex", "globex"), |_| {
             tracer.in_span_with_builder(of("globex child", "globex"), |_| ());
+            tracer.in_span_with_builder(of("acme below globex", "acme"), |_| ());
         });
     });
-    let names = ["acme", "acme child", "globex", "globex child"];
-    let [acme, acme_child, globex, globex_child] = names.map(|name| app.span(name));
+    let names = [
+        "acme",
+        "acme child",
+        "globex",
+        "globex child",
+        "acme below globex",
+    ];
+    let [acme, acme_child, globex, globex_child, below] = names.map(|name| app.span(name));
     assert!(acme_child.is_child_of(&acme));
     assert!(globex_child.is_child_of(&globex));
     assert_ne!(acme.span.trace_id, globex.span.trace_id);
+    assert_eq!(below.span.trace_id, acme.span.trace_id);
+    for seen in [acme, globex, below] {
+        assert!(seen.span.parent_span_id.is_empty(), "{}", seen.span.name);
+    }
 }
 
 /// The SDK's sampler decides; tenants that cannot be are counted.

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use anyhow::{Context, Result};
-use roost::config::{LimitsConfig, PluginsConfig};
+use roost::config::{ConnectionLimits, LimitsConfig, PluginsConfig};
 use roost::contract::{AttributeValue, Error, Span, TimeWindow};
 use roost::plugin::{ConnectionSpec, DatabaseSpec, Host, ProviderStatus, Refusal};
 use roost::provider::{Provider, SpanQuery};
@@ -39,6 +39,7 @@ pub(crate) fn spec(config: Value) -> ConnectionSpec {
         secrets: [].into(),
         secrets_refresh: Duration::from_secs(300),
         allow_hosts: Vec::new(),
+        limits: ConnectionLimits::default(),
         database: DatabaseSpec::default(),
     }
 }

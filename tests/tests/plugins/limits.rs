@@ -2,14 +2,16 @@
 
 use std::time::Duration;
 
-use anyhow::Result;
-use roost::config::LimitsConfig;
+use anyhow::{Result, ensure};
+use roost::config::{ConnectionLimits, LimitsConfig};
 use roost::contract::Error;
-use roost::plugin::Host;
+use roost::plugin::{ConnectionSpec, Host};
 use roost::provider::{Provider, Scope};
-use roost_tests::{PluginFolder, echo};
+use roost_tests::{PluginFolder, echo, eventually, misdeeds};
+use serde_json::json;
 
-use crate::fixture::{host, one_span, query, spec, status, text, with_echo};
+use crate::fixture::{SOON, host, one_span, query, spec, status, text, with_echo};
+use crate::misdeed::Misdeed;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_call_that_never_ends_is_ended_at_its_deadline() -> Result<()> {
@@ -156,5 +158,112 @@ async fn pages_that_lead_to_themselves_have_an_end() -> Result<()> {
         .unwrap_err();
     assert!(matches!(error.kind(), Error::Internal(_)), "{error}");
     assert!(error.to_string().contains("pages have no end"), "{error}");
+    Ok(())
+}
+
+/// The call of an instance, counted by the instance itself.
+async fn call_number(provider: &Provider) -> Result<String> {
+    let spans = provider.traces().get_spans(&query("any")).await?;
+    Ok(text(&spans[0], "echo.call").to_owned())
+}
+
+#[tokio::test]
+async fn an_instance_that_waits_too_long_for_a_call_is_dropped() -> Result<()> {
+    let limits = LimitsConfig {
+        idle_timeout_seconds: 1,
+        ..LimitsConfig::default()
+    };
+    let (_folder, host, provider) = with_limits(limits).await?;
+    assert_eq!(call_number(&provider).await?, "1");
+    assert_eq!(call_number(&provider).await?, "2");
+    assert_eq!(host.activity()[0].idle_instances, 1);
+    eventually("no instance", SOON, async || {
+        let idle = host.activity()[0].idle_instances;
+        ensure!(idle == 0, "there are {idle}");
+        Ok(())
+    })
+    .await?;
+    assert_eq!(call_number(&provider).await?, "1");
+    Ok(())
+}
+
+#[tokio::test]
+async fn an_instance_that_grew_does_not_serve_again() -> Result<()> {
+    let folder = PluginFolder::new()?;
+    folder.install("echo", &misdeeds()?)?;
+    let host = host(&folder, LimitsConfig::default()).await?;
+    for (growth_bytes, kept) in [(4 << 20, 0), (64 << 20, 1)] {
+        let spec = ConnectionSpec {
+            limits: ConnectionLimits {
+                growth_bytes: Some(growth_bytes),
+                ..ConnectionLimits::default()
+            },
+            ..spec(json!({ "misdeed": Misdeed::Growth }))
+        };
+        let provider = Provider::connect(&host, spec, Scope::All);
+        provider.traces().get_spans(&query("any")).await?;
+        assert_eq!(host.activity()[0].idle_instances, kept, "{growth_bytes}");
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_connection_has_limits_of_its_own() -> Result<()> {
+    let (_folder, host) = with_echo().await?;
+    let narrow = ConnectionSpec {
+        name: "narrow".to_owned(),
+        limits: ConnectionLimits {
+            call_timeout_millis: Some(100),
+            calls_per_instance: Some(1),
+            ..ConnectionLimits::default()
+        },
+        ..spec(one_span())
+    };
+    let narrow = Provider::connect(&host, narrow, Scope::All);
+    let wide = Provider::connect(&host, spec(one_span()), Scope::All);
+    let error = narrow.traces().get_spans(&query("loop")).await.unwrap_err();
+    let says = "raise call_timeout_millis under [limits] or [connections.narrow.limits]";
+    assert!(error.to_string().contains(says), "{error}");
+    for number in ["1", "2"] {
+        assert_eq!(call_number(&narrow).await?, "1");
+        assert_eq!(call_number(&wide).await?, number);
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn each_class_of_calls_has_its_own_deadline() -> Result<()> {
+    let folder = PluginFolder::new()?;
+    folder.install("echo", &misdeeds()?)?;
+    let limits = LimitsConfig {
+        start_timeout_millis: 50,
+        ..LimitsConfig::default()
+    };
+    let host = host(&folder, limits).await?;
+    let spec = spec(json!({ "misdeed": Misdeed::InitializeHangs }));
+    let provider = Provider::connect(&host, spec.clone(), Scope::All);
+    let error = provider
+        .traces()
+        .get_spans(&query("any"))
+        .await
+        .unwrap_err();
+    assert!(
+        error.to_string().contains("raise start_timeout_millis"),
+        "{error}"
+    );
+    let spec = ConnectionSpec {
+        limits: ConnectionLimits {
+            start_timeout_millis: Some(30_000),
+            health_timeout_millis: Some(50),
+            ..ConnectionLimits::default()
+        },
+        ..spec
+    };
+    let provider = Provider::connect(&host, spec, Scope::All);
+    let error = provider.check_health().await.unwrap_err();
+    assert!(
+        error.to_string().contains("raise health_timeout_millis"),
+        "{error}"
+    );
     Ok(())
 }

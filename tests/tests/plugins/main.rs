@@ -9,5 +9,11 @@ mod fixture;
 mod hot_reload;
 mod limits;
 mod loading;
+#[path = "../../guests/misdeeds/src/misdeed.rs"]
+mod misdeed;
+mod misdeeds;
 mod network;
+mod observability;
 mod secrets;
+mod supervision;
+mod trust;

@@ -106,6 +106,38 @@ async fn it_is_alive_and_ready_where_spans_have_a_way_out() -> Result<()> {
     Ok(())
 }
 
+/// Whoever sends here then would be told to come again; another replica may have room.
+#[tokio::test]
+async fn it_is_not_ready_while_the_spool_takes_nothing() -> Result<()> {
+    let backend = Backend::start(Mood::Status(503)).await?;
+    let settings = "telemetry.batch_config.on_queue_full = \"spool\"\n\
+         telemetry.batch_config.export_timeout_millis = 200\n\
+         telemetry.spool.folder = \"spool\"\n\
+         telemetry.spool.max_bytes = 1048576\n";
+    let gateway = backend.gateway(settings).await?;
+    assert_eq!(get(&gateway, "/readyz").await?.0, 200);
+    // So many tenants have their shares that nothing is left.
+    let long = "x".repeat(20_000);
+    for round in 0..60 {
+        let header = format!("tenant{}", round % 8);
+        let sent = shop(vec![span(&long)]);
+        send(&gateway, &[("x-roost-tenant", &header)], &sent).await?;
+    }
+    let (status, said) = get(&gateway, "/readyz").await?;
+    assert_eq!(
+        (status, said.as_str()),
+        (503, "the spool cannot take spans\n")
+    );
+
+    backend.become_(Mood::Willing);
+    eventually("it has room again", Duration::from_secs(60), async || {
+        let (status, said) = get(&gateway, "/readyz").await?;
+        ensure!(status == 200, "{said}");
+        Ok(())
+    })
+    .await
+}
+
 #[tokio::test]
 async fn it_is_not_ready_where_no_connection_can_be_used() -> Result<()> {
     let backend = Backend::start(Mood::Willing).await?;

@@ -72,11 +72,16 @@ impl Backend {
         *self.desk.mood.lock().unwrap() = mood;
     }
 
-    /// Every span that came, with its resource.
-    pub(crate) fn spans(&self) -> Vec<(BTreeMap<String, String>, Span)> {
+    /// Everything that came.
+    pub(crate) fn groups(&self) -> Vec<ResourceSpans> {
         let received = self.desk.received.lock().unwrap();
         let groups = received.iter().flat_map(|request| &request.resource_spans);
-        groups.flat_map(spans_of).collect()
+        groups.cloned().collect()
+    }
+
+    /// Every span that came, with its resource.
+    pub(crate) fn spans(&self) -> Vec<(BTreeMap<String, String>, Span)> {
+        self.groups().iter().flat_map(spans_of).collect()
     }
 
     /// Waits for so many spans.

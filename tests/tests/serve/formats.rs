@@ -17,6 +17,22 @@ fn gzip(bytes: &[u8]) -> Vec<u8> {
     encoder.finish().unwrap()
 }
 
+/// Which semantic conventions a sender keeps to is its own to say.
+#[tokio::test]
+async fn schema_urls_arrive_with_what_they_are_about() -> Result<()> {
+    let backend = Backend::start(Mood::Willing).await?;
+    let gateway = backend.gateway("").await?;
+    let mut sent = shop(vec![span("work")]);
+    sent.resource_spans[0].schema_url = "https://example.org/resource".to_owned();
+    sent.resource_spans[0].scope_spans[0].schema_url = "https://example.org/spans".to_owned();
+    assert_eq!(send(&gateway, &[], &sent).await?.status(), 200);
+    backend.wait_for(1).await?;
+    let group = backend.groups().remove(0);
+    assert_eq!(group.schema_url, "https://example.org/resource");
+    assert_eq!(group.scope_spans[0].schema_url, "https://example.org/spans");
+    Ok(())
+}
+
 #[tokio::test]
 async fn protobuf_and_json_plain_and_compressed_arrive_whole() -> Result<()> {
     let backend = Backend::start(Mood::Willing).await?;

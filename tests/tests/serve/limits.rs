@@ -153,3 +153,39 @@ async fn more_connections_than_allowed_wait_until_others_go() -> Result<()> {
     assert_eq!(waiting.await??.status(), 200);
     Ok(())
 }
+
+/// Who hangs up frees the connection, not the work that was begun for it: that holds its turn
+/// until it ends, and then others have theirs.
+#[tokio::test]
+async fn senders_that_hang_up_do_not_keep_others_out() -> Result<()> {
+    let backend = Backend::start(Mood::Willing).await?;
+    let gateway = backend
+        .gateway("serve.max_concurrent_requests = 2\nserve.max_connections = 64\n")
+        .await?;
+    let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    gzip.write_all(&shop(spans(2_000)).encode_to_vec())?;
+    let body = gzip.finish()?;
+    let head = format!(
+        "POST /v1/traces HTTP/1.1\r\nhost: x\r\ncontent-type: {PROTOBUF}\r\n\
+         content-encoding: gzip\r\ncontent-length: {}\r\n\r\n",
+        body.len()
+    );
+    for _ in 0..40 {
+        let mut stream = TcpStream::connect(gateway.http()).await?;
+        stream.write_all(head.as_bytes()).await?;
+        stream.write_all(&body).await?;
+    }
+    let answer = send(&gateway, &[("x-roost-tenant", "quiet")], &shop(spans(1))).await?;
+    assert_eq!(answer.status(), 200);
+    let client = reqwest::Client::builder().no_proxy().build()?;
+    let url = format!("http://{}/metrics", gateway.admin());
+    eventually("all are over", Duration::from_secs(60), async || {
+        let text = client.get(&url).send().await?.text().await?;
+        ensure!(
+            text.contains("roost_gateway_requests_in_flight 0"),
+            "{text}"
+        );
+        Ok(())
+    })
+    .await
+}

@@ -11,8 +11,12 @@ mod admin;
 mod backend;
 mod client;
 mod formats;
+mod javascript;
+mod killed;
 mod limits;
 mod local;
+#[cfg(unix)]
+mod providers;
 mod redaction;
 mod sdk;
 mod stopping;

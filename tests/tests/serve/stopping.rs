@@ -2,12 +2,14 @@
 
 use std::time::Duration;
 
-use anyhow::Result;
-use roost_tests::eventually;
+use anyhow::{Context, Result, ensure};
+use roost_tests::{begin_shell, eventually, phoenix_provider, roost};
+use tokio::process::Command;
 
 use crate::backend::{Backend, Mood};
 use crate::client::{send, shop, spans};
 
+const LONG: Duration = Duration::from_secs(60);
 /// Nothing leaves by itself: only a flush sends.
 const HOARDING: &str = "telemetry.batch_config.schedule_delay_millis = 3600000\n";
 
@@ -126,6 +128,65 @@ async fn what_was_acknowledged_with_a_spool_is_sent_after_a_kill() -> Result<()>
     let seen = backend.wait_for(acknowledged.len()).await?;
     for id in acknowledged {
         assert!(seen.iter().any(|(_, span)| span.span_id == id));
+    }
+    Ok(())
+}
+
+/// Told to stop before it listens, it ends well: nothing was taken.
+#[tokio::test]
+async fn a_stop_during_the_start_is_heard() -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    std::fs::create_dir(folder.path().join("plugins"))?;
+    std::fs::copy(
+        phoenix_provider()?,
+        folder.path().join("plugins/phoenix.wasm"),
+    )?;
+    // Without a cache of compiled code the start takes its time.
+    let cache = folder.path().join("compiled");
+    let config = format!(
+        "plugins.cache_folder = '{}'\n\
+         serve.grpc_address = \"127.0.0.1:0\"\n\
+         serve.http_address = \"127.0.0.1:0\"\n\
+         serve.admin_address = \"127.0.0.1:0\"\n",
+        cache.display()
+    );
+    std::fs::write(folder.path().join("roost.toml"), config)?;
+    let process = begin_shell(folder.path(), "exec roost serve")?;
+    let id = process.id().context("it has ended")?;
+    eventually("it listens to signals", LONG, async || {
+        const TERMINATE: u64 = 1 << 14;
+        let status = std::fs::read_to_string(format!("/proc/{id}/status"))?;
+        let caught = status.lines().find_map(|line| line.strip_prefix("SigCgt:"));
+        let caught = u64::from_str_radix(caught.context("no mask")?.trim(), 16)?;
+        ensure!(caught & TERMINATE != 0, "{caught:x}");
+        Ok(())
+    })
+    .await?;
+    let kill = Command::new("kill").arg(id.to_string()).status().await?;
+    assert!(kill.success());
+    let output = tokio::time::timeout(LONG, process.wait_with_output()).await??;
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(0), "{said}");
+    Ok(())
+}
+
+/// Spans that reach the disk only after their sender was told to send them again would come
+/// twice: that is refused at the start, with what to change.
+#[tokio::test]
+async fn a_spool_that_is_slower_than_senders_wait_is_refused() -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    let config = "telemetry.batch_config.on_queue_full = \"spool\"\n\
+         telemetry.spool.folder = \"spool\"\n\
+         plugins.folder = \".\"\n";
+    std::fs::write(folder.path().join("roost.toml"), config)?;
+    let ran = roost(folder.path(), &["serve"]).await?;
+    assert_ne!(ran.code, 0, "{ran:?}");
+    for words in [
+        "export_timeout_millis = 30000",
+        "request_timeout_millis = 8000",
+        "queued",
+    ] {
+        assert!(ran.stderr.contains(words), "{}", ran.stderr);
     }
     Ok(())
 }

@@ -1,15 +1,18 @@
 //! TLS, with certificates made for the test.
 
 use std::path::Path;
+use std::time::Duration;
 
-use anyhow::Result;
+use anyhow::{Result, ensure};
 use prost::Message;
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
 use reqwest::{Certificate, Client, Identity};
-use roost_tests::Gateway;
+use roost_tests::{Gateway, eventually};
 
 use crate::backend::{Backend, Mood};
 use crate::client::{PROTOBUF, shop, spans};
+
+const LONG: Duration = Duration::from_secs(60);
 
 struct Authority(CertifiedIssuer<'static, KeyPair>);
 
@@ -79,6 +82,37 @@ async fn otlp_is_served_over_tls_and_not_beside_it() -> Result<()> {
     let plain = Client::builder().no_proxy().build()?;
     let plain = plain.post(format!("http://{}/v1/traces", gateway.http()));
     assert!(plain.send().await.is_err());
+    Ok(())
+}
+
+/// Connections that are open keep the certificate they began with; a half written one is not
+/// used.
+#[tokio::test]
+async fn a_new_certificate_is_used_without_a_restart() -> Result<()> {
+    let backend = Backend::start(Mood::Willing).await?;
+    let (first, second) = (Authority::new()?, Authority::new()?);
+    let gateway = gateway(&backend, &first, "").await?;
+    let open = trusting(&first)?.build()?;
+    assert_eq!(send(&gateway, &open).await?, 200);
+
+    let (certificate, key) = second.issue()?;
+    std::fs::write(gateway.folder().join("server.pem"), certificate)?;
+    eventually("it says so", LONG, async || {
+        let log = gateway.log();
+        ensure!(log.contains("the new certificate cannot be used"), "{log}");
+        Ok(())
+    })
+    .await?;
+    assert_eq!(send(&gateway, &trusting(&first)?.build()?).await?, 200);
+    std::fs::write(gateway.folder().join("server.key"), key)?;
+    eventually("the new one serves", LONG, async || {
+        let status = send(&gateway, &trusting(&second)?.build()?).await?;
+        ensure!(status == 200, "{status}");
+        Ok(())
+    })
+    .await?;
+    assert!(send(&gateway, &trusting(&first)?.build()?).await.is_err());
+    assert_eq!(send(&gateway, &open).await?, 200, "it never hung up");
     Ok(())
 }
 

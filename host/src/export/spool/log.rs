@@ -1,22 +1,24 @@
 //! The log: what is appended, what is read again in order, and what is done with.
 //!
 //! Records go to the end of the newest segment. For each project the log remembers where its
-//! records are, 40 bytes each, so that a backend that is away delays its own projects only. A
+//! records are, some 56 bytes each, so that a backend that is away delays its own projects only. A
 //! segment is removed when all its records are done with; when room is short, those of the
 //! emptiest segment are moved to the end first. A record keeps its number then, and the numbers
 //! are the order.
 
+mod open;
 mod room;
+mod share;
 
 use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
-use std::fs::{self, File};
+use std::fs::File;
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 
-use super::SpoolError;
 use super::record::Record;
 use super::segment::{self, Disk};
+use share::Shares;
 
 /// What the log keeps to.
 #[derive(Clone, Copy, Debug)]
@@ -63,6 +65,7 @@ pub(in crate::export) struct Log<D> {
     disk: D,
     limits: Limits,
     segments: BTreeMap<u64, Segment>,
+    shares: Shares,
     /// The newest segment, while it can be appended to.
     newest: Option<(u64, File)>,
     backlogs: HashMap<Arc<str>, VecDeque<Entry>>,
@@ -85,6 +88,7 @@ struct Entry {
     offset: u32,
     len: u32,
     spans: u32,
+    tenant: Arc<str>,
     /// When it was written, by the steady clock.
     born: i64,
 }
@@ -92,122 +96,15 @@ struct Entry {
 /// Why a record was not appended.
 #[derive(Debug, thiserror::Error)]
 pub(in crate::export) enum Refusal {
-    #[error("it has its `max_bytes`")]
+    #[error("it has its `max_bytes`; raise it, or mend the backend")]
     Full,
+    #[error("the tenant has its share of `max_bytes`; raise it, or mend the backend")]
+    Share,
     #[error("{0}")]
     Io(#[from] io::Error),
 }
 
 impl<D: Disk> Log<D> {
-    /// Takes a folder over, making it where it is not there, and reads what is in it.
-    ///
-    /// # Errors
-    /// [`SpoolError`]; nothing in the folder is changed then.
-    pub(in crate::export) fn open(
-        folder: &Path,
-        limits: Limits,
-        disk: D,
-        now: Moment,
-    ) -> Result<Self, SpoolError> {
-        let failed = |error| SpoolError::io(folder, error);
-        fs::create_dir_all(folder).map_err(failed)?;
-        let lock = lock(folder)?;
-        let mut numbers = Vec::new();
-        let mut next_segment = 0;
-        for entry in fs::read_dir(folder).map_err(failed)? {
-            let path = entry.map_err(failed)?.path();
-            if let Some(number) = segment::number(&path) {
-                // No number is used twice: what another file of it says is about another time.
-                next_segment = next_segment.max(number + 1);
-                if segment::log_path(folder, number) == path {
-                    numbers.push(number);
-                }
-            }
-        }
-        let mut log = Self {
-            folder: folder.to_owned(),
-            disk,
-            limits,
-            segments: BTreeMap::new(),
-            newest: None,
-            backlogs: HashMap::new(),
-            next: 0,
-            next_segment,
-            _lock: lock,
-        };
-        let newest = numbers.iter().max().copied();
-        let mut torn = None;
-        for number in numbers {
-            let content = segment::scan(folder, number, Some(number) == newest)?;
-            torn = torn.or(content.torn_at.map(|at| (number, at)));
-            log.take_over(number, content, now);
-        }
-        // It will not be the newest next time, and is no damage then.
-        if let Some((number, at)) = torn
-            && let Err(error) = segment::acknowledge(folder, number, at)
-        {
-            tracing::warn!("the spool cannot note where it was cut off: {error}");
-        }
-        for backlog in log.backlogs.values_mut() {
-            backlog
-                .make_contiguous()
-                .sort_by_key(|entry| entry.sequence);
-        }
-        log.drop_moved_twice();
-        log.sweep();
-        Ok(log)
-    }
-
-    fn take_over(&mut self, number: u64, content: segment::Content, now: Moment) {
-        if content.is_damaged {
-            tracing::warn!(
-                segment = %segment::log_path(&self.folder, number).display(),
-                "a part of the spool cannot be read; what is before it is sent, the file is kept"
-            );
-        }
-        let mut segment = Segment {
-            bytes: content.bytes,
-            live_bytes: 0,
-            live: 0,
-            is_damaged: content.is_damaged,
-        };
-        self.next = self.next.max(content.next);
-        for (record, offset, len) in content.records {
-            segment.live += 1;
-            segment.live_bytes += u64::from(len);
-            // A clock that was set back makes it young, not eternal: it ages from now on.
-            let age = now.wall.saturating_sub(record.written_at);
-            let entry = Entry {
-                sequence: record.sequence,
-                segment: number,
-                offset,
-                len,
-                spans: record.spans.len().try_into().unwrap_or(u32::MAX),
-                born: now.steady.saturating_sub_unsigned(age),
-            };
-            self.backlogs
-                .entry(record.project.into())
-                .or_default()
-                .push_back(entry);
-        }
-        self.segments.insert(number, segment);
-    }
-
-    /// A crash between moving a record and removing its old segment leaves two of it.
-    fn drop_moved_twice(&mut self) {
-        for backlog in self.backlogs.values_mut() {
-            let mut last = None;
-            let segments = &mut self.segments;
-            backlog.retain(|entry| {
-                let again = last.replace(entry.sequence) == Some(entry.sequence);
-                if again {
-                    forget(segments, entry);
-                }
-                !again
-            });
-        }
-    }
-
     /// How many spans there are of each project.
     pub(in crate::export) fn spans(&self) -> Spans {
         let backlogs = self.backlogs.iter();
@@ -254,6 +151,7 @@ impl<D: Disk> Log<D> {
                         offset: start.saturating_add(at.try_into().unwrap_or(u32::MAX)),
                         len: len.try_into().unwrap_or(u32::MAX),
                         spans: spans.try_into().unwrap_or(u32::MAX),
+                        tenant: self.shares.add(&record.tenant, len as u64),
                         born: now.steady,
                     };
                     self.remember(&record.project, entry);
@@ -404,7 +302,7 @@ impl<D: Disk> Log<D> {
     }
 
     fn done(&mut self, entry: &Entry) {
-        let last = forget(&mut self.segments, entry);
+        let last = forget(&mut self.segments, &mut self.shares, entry);
         // The segment goes with its last record, so that one need not be noted.
         if !last && let Err(error) = segment::acknowledge(&self.folder, entry.segment, entry.offset)
         {
@@ -420,28 +318,12 @@ fn is_loss(error: &io::Error) -> bool {
     matches!(error.kind(), InvalidData | NotFound | UnexpectedEof)
 }
 
-/// Takes a record off its segment's count. Whether it was the last.
-fn forget(segments: &mut BTreeMap<u64, Segment>, entry: &Entry) -> bool {
+/// Takes a record off its segment's count, and its tenant's. Whether it was the segment's last.
+fn forget(segments: &mut BTreeMap<u64, Segment>, shares: &mut Shares, entry: &Entry) -> bool {
+    shares.remove(&entry.tenant, entry.len.into());
     segments.get_mut(&entry.segment).is_none_or(|segment| {
         segment.live -= 1;
         segment.live_bytes -= u64::from(entry.len);
         segment.live == 0
     })
-}
-
-fn lock(folder: &Path) -> Result<File, SpoolError> {
-    let path = folder.join("lock");
-    let file = File::options()
-        .write(true)
-        .create(true)
-        .truncate(false)
-        .open(&path)
-        .map_err(|error| SpoolError::io(&path, error))?;
-    match file.try_lock() {
-        Ok(()) => Ok(file),
-        Err(fs::TryLockError::WouldBlock) => Err(SpoolError::Locked {
-            folder: folder.to_owned(),
-        }),
-        Err(fs::TryLockError::Error(error)) => Err(SpoolError::io(&path, error)),
-    }
 }

@@ -36,6 +36,12 @@ pub(in crate::export) struct Record {
     /// OTLP `Span` messages.
     #[prost(bytes = "bytes", repeated, tag = "9")]
     pub(in crate::export) spans: Vec<Bytes>,
+    /// The `schemaUrl` of a `ResourceSpans`.
+    #[prost(string, tag = "10")]
+    pub(in crate::export) resource_schema_url: String,
+    /// The `schemaUrl` of a `ScopeSpans`.
+    #[prost(string, tag = "11")]
+    pub(in crate::export) scope_schema_url: String,
 }
 
 impl Record {

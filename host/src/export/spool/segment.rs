@@ -270,3 +270,14 @@ fn sync_folder(folder: &Path) -> io::Result<()> {
     }
     Ok(())
 }
+
+#[cfg(fuzzing)]
+#[expect(clippy::unwrap_used, reason = "that is what fuzzing finds")]
+pub(super) fn fuzz_files(folder: &Path, records: &[u8], acknowledgements: &[u8]) {
+    fs::write(log_path(folder, 0), [&head(RECORDS), records].concat()).unwrap();
+    fs::write(
+        ack_path(folder, 0),
+        [&head(ACKS), acknowledgements].concat(),
+    )
+    .unwrap();
+}

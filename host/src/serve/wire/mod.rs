@@ -48,3 +48,24 @@ pub(super) enum Fault {
     #[error("values lie too deep in each other")]
     Depth,
 }
+
+/// Reads a request in both formats, and hands out each span that is let through.
+#[cfg(fuzzing)]
+pub(crate) fn fuzz_request(body: &[u8], mut each: impl FnMut(&[u8])) {
+    let mut requests = vec![bytes::Bytes::copy_from_slice(body)];
+    if let Ok(request) = from_json(body, &mut Refused::default()) {
+        requests.push(request.into());
+    }
+    for (place, request) in requests.iter().enumerate() {
+        let mut refused = Refused::default();
+        match cut(request, &mut refused) {
+            Ok(groups) => {
+                let scopes = groups.iter().flat_map(|group| &group.scopes);
+                scopes
+                    .flat_map(|scope| &scope.spans)
+                    .for_each(|span| each(span));
+            }
+            Err(fault) => assert_eq!(place, 0, "what was JSON can be cut: {fault}"),
+        }
+    }
+}

@@ -10,6 +10,7 @@ use super::{Fault, Value, check, fields};
 pub(in crate::serve) struct ResourceSpans {
     /// A valid `Resource` message.
     pub(in crate::serve) resource: Bytes,
+    pub(in crate::serve) schema_url: String,
     pub(in crate::serve) scopes: Vec<ScopeSpans>,
 }
 
@@ -18,6 +19,7 @@ pub(in crate::serve) struct ResourceSpans {
 pub(in crate::serve) struct ScopeSpans {
     /// A valid `InstrumentationScope` message.
     pub(in crate::serve) scope: Bytes,
+    pub(in crate::serve) schema_url: String,
     /// Valid `Span` messages.
     pub(in crate::serve) spans: Vec<Bytes>,
 }
@@ -61,6 +63,7 @@ fn cut_resource(
     refused: &mut Refused,
 ) -> Result<Option<ResourceSpans>, Fault> {
     let mut resource = None;
+    let mut schema_url = String::new();
     let mut scopes = Vec::new();
     for field in fields(message) {
         let field = field?;
@@ -68,6 +71,7 @@ fn cut_resource(
             1 if resource.is_some() => return Err(Fault::Twice("resource")),
             1 => resource = Some(content(field.value, "resource")?),
             2 => scopes.push(content(field.value, "scopeSpans")?),
+            3 => schema_url = text(field.value)?,
             _ => {}
         }
     }
@@ -75,6 +79,7 @@ fn cut_resource(
     let fault = check(&RESOURCE, resource).err();
     let mut cut = ResourceSpans {
         resource: request.slice_ref(resource),
+        schema_url,
         scopes: Vec::with_capacity(scopes.len()),
     };
     for scope in scopes {
@@ -92,6 +97,7 @@ fn cut_scope(
     refused: &mut Refused,
 ) -> Result<Option<ScopeSpans>, Fault> {
     let mut scope = None;
+    let mut schema_url = String::new();
     let mut spans = Vec::new();
     for field in fields(message) {
         let field = field?;
@@ -105,6 +111,7 @@ fn cut_scope(
                     Err(fault) => refused.add(1, format_args!("a span is malformed: {fault}")),
                 }
             }
+            3 => schema_url = text(field.value)?,
             _ => {}
         }
     }
@@ -116,8 +123,16 @@ fn cut_scope(
     }
     Ok((!spans.is_empty()).then(|| ScopeSpans {
         scope: request.slice_ref(scope),
+        schema_url,
         spans,
     }))
+}
+
+/// A schema's address.
+fn text(value: Value<'_>) -> Result<String, Fault> {
+    const NAME: &str = "schemaUrl";
+    let text = std::str::from_utf8(content(value, NAME)?);
+    Ok(text.map_err(|_| Fault::Utf8(NAME))?.to_owned())
 }
 
 fn content<'a>(value: Value<'a>, name: &'static str) -> Result<&'a [u8], Fault> {

@@ -1,0 +1,240 @@
+//! A provider that comes into a host which runs, and one beside it that misbehaves.
+
+use std::hint::black_box;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+use std::{fs, iter};
+
+use anyhow::Result;
+use roost::Host;
+use roost::config::{ConnectionLimits, LimitsConfig, PluginsConfig};
+use roost::contract::TimeWindow;
+use roost::plugin::{ConnectionSpec, DatabaseSpec};
+use roost::provider::{Provider, Scope, SpanQuery};
+use roost_tests::{PluginFolder, echo, misdeeds, phoenix_provider};
+use serde_json::{Map, Value, json};
+use tempfile::TempDir;
+use tokio::runtime::Runtime;
+use wasmtime::component::Component;
+
+use crate::bare;
+use crate::report::{Comparison, Report, Target};
+
+/// How many calls a 99th percentile is taken from.
+const CALLS: usize = 500;
+
+pub(crate) fn compare(report: &mut Report, runtime: &Runtime) -> Result<()> {
+    drops(report, runtime)?;
+    restart(report, runtime)?;
+    beside(report, runtime)
+}
+
+/// From a file in the folder to a provider that serves.
+fn drops(report: &mut Report, runtime: &Runtime) -> Result<()> {
+    let bytes = fs::read(phoenix_provider()?)?;
+    let comparison = |name| Comparison {
+        name,
+        baseline: "wasmtime, the component alone",
+        target: Target::Times(1.2),
+        turn: 1,
+        samples: 20,
+        time: Duration::from_secs(15),
+    };
+    report.compare(
+        comparison("a provider dropped into a host: compiled, described, serving"),
+        |times| {
+            (0..times)
+                .map(|_| {
+                    let (folder, cache) = (PluginFolder::new().unwrap(), TempDir::new().unwrap());
+                    let host = runtime.block_on(start(&folder, &cache)).unwrap();
+                    ready(runtime, &host, &folder, &bytes)
+                })
+                .sum()
+        },
+        |times| {
+            (0..times)
+                .map(|_| {
+                    let cache = TempDir::new().unwrap();
+                    let engine = bare::engine(cache.path()).unwrap();
+                    let began = Instant::now();
+                    black_box(Component::new(&engine, &bytes).unwrap());
+                    began.elapsed()
+                })
+                .sum()
+        },
+    );
+    let (folder, cache) = (PluginFolder::new()?, TempDir::new()?);
+    let host = runtime.block_on(start(&folder, &cache))?;
+    ready(runtime, &host, &folder, &bytes);
+    let engine = bare::engine(cache.path())?;
+    report.compare(
+        Comparison {
+            // What wasmtime does here takes a millisecond.
+            target: Target::More(Duration::from_millis(30)),
+            ..comparison("the same, compiled before")
+        },
+        |times| {
+            (0..times)
+                .map(|_| {
+                    folder.remove("phoenix").unwrap();
+                    runtime.block_on(host.reload()).unwrap();
+                    ready(runtime, &host, &folder, &bytes)
+                })
+                .sum()
+        },
+        |times| {
+            let began = Instant::now();
+            for _ in 0..times {
+                black_box(Component::new(&engine, &bytes).unwrap());
+            }
+            began.elapsed()
+        },
+    );
+    Ok(())
+}
+
+async fn start(folder: &PluginFolder, cache: &TempDir) -> Result<Host> {
+    let plugins = PluginsConfig {
+        folder: folder.path().to_owned(),
+        cache_folder: Some(cache.path().to_owned()),
+        // What is timed is asked for, and not found by looking.
+        poll_interval_seconds: 3_600,
+        ..PluginsConfig::default()
+    };
+    Ok(Host::start(&plugins, &LimitsConfig::default()).await?)
+}
+
+fn ready(runtime: &Runtime, host: &Host, folder: &PluginFolder, bytes: &[u8]) -> Duration {
+    let began = Instant::now();
+    folder.install_bytes("phoenix", bytes).unwrap();
+    runtime.block_on(host.reload()).unwrap();
+    let took = began.elapsed();
+    assert_eq!(host.providers().len(), 1);
+    took
+}
+
+/// A start with five providers that were compiled before.
+fn restart(report: &mut Report, runtime: &Runtime) -> Result<()> {
+    let bytes = fs::read(phoenix_provider()?)?;
+    // A custom section of its own makes each another content.
+    let contents = (0..5_u8).map(|number| {
+        let section = [0, 2, 1, b'a' + number];
+        bytes.iter().copied().chain(section).collect::<Vec<_>>()
+    });
+    let contents: Vec<_> = contents.collect();
+    let (folder, cache) = (PluginFolder::new()?, TempDir::new()?);
+    for (number, content) in contents.iter().enumerate() {
+        folder.install_bytes(&format!("phoenix-{number}"), content)?;
+    }
+    drop(runtime.block_on(start(&folder, &cache))?);
+    let engine = bare::engine(cache.path())?;
+    report.compare(
+        Comparison {
+            name: "a host starts with five providers, compiled before",
+            baseline: "wasmtime, the five components alone",
+            target: Target::More(Duration::from_secs(1)),
+            turn: 1,
+            samples: 20,
+            time: Duration::from_secs(5),
+        },
+        |times| {
+            (0..times)
+                .map(|_| {
+                    let began = Instant::now();
+                    let host = runtime.block_on(start(&folder, &cache)).unwrap();
+                    let took = began.elapsed();
+                    assert_eq!(host.providers().len(), 5);
+                    took
+                })
+                .sum()
+        },
+        |times| {
+            let began = Instant::now();
+            for content in iter::repeat_n(&contents, times as usize).flatten() {
+                black_box(Component::new(&engine, content).unwrap());
+            }
+            began.elapsed()
+        },
+    );
+    Ok(())
+}
+
+/// A provider's 99th percentile while another loops and takes memory at full speed.
+fn beside(report: &mut Report, runtime: &Runtime) -> Result<()> {
+    let (folder, cache) = (PluginFolder::new()?, TempDir::new()?);
+    folder.install("echo", &echo()?)?;
+    folder.install("bad", &misdeeds()?)?;
+    let host = runtime.block_on(start(&folder, &cache))?;
+    let connect = |provider: &str, config: Value| {
+        let spec = ConnectionSpec {
+            name: provider.to_owned(),
+            provider: provider.to_owned(),
+            provider_config: config.as_object().cloned().unwrap_or_else(Map::new),
+            secrets: [].into(),
+            secrets_refresh: Duration::from_secs(300),
+            database: DatabaseSpec::default(),
+            allow_hosts: Vec::new(),
+            limits: ConnectionLimits {
+                call_timeout_millis: Some(200),
+                memory_bytes: Some(32 << 20),
+                ..ConnectionLimits::default()
+            },
+        };
+        Provider::connect(&host, spec, Scope::All)
+    };
+    let good = connect("echo", json!({}));
+    for (name, misdeed) in [
+        ("p99 of a call beside a provider that loops", "loop"),
+        ("p99 of a call beside one that traps", "trap-every-third"),
+    ] {
+        let bad = connect("bad", json!({ "misdeed": misdeed }));
+        report.compare(
+            Comparison {
+                name,
+                baseline: "p99 of the same call, alone",
+                target: Target::Times(2.0),
+                turn: 1,
+                samples: 10,
+                time: Duration::from_secs(10),
+            },
+            |times| {
+                let stop = Arc::new(AtomicBool::new(false));
+                let callers: Vec<_> = (0..4)
+                    .map(|_| {
+                        let (bad, stop) = (bad.clone(), Arc::clone(&stop));
+                        runtime.spawn(async move {
+                            while !stop.load(Ordering::Relaxed) {
+                                let _ = bad.traces().get_spans(&query()).await;
+                            }
+                        })
+                    })
+                    .collect();
+                let took = (0..times).map(|_| runtime.block_on(p99(&good))).sum();
+                stop.store(true, Ordering::Relaxed);
+                for caller in callers {
+                    runtime.block_on(caller).unwrap();
+                }
+                runtime.block_on(host.lift("bad")).unwrap();
+                took
+            },
+            |times| (0..times).map(|_| runtime.block_on(p99(&good))).sum(),
+        );
+    }
+    Ok(())
+}
+
+fn query() -> SpanQuery {
+    SpanQuery::new("any", TimeWindow::all())
+}
+
+async fn p99(provider: &Provider) -> Duration {
+    let mut took = Vec::with_capacity(CALLS);
+    for _ in 0..CALLS {
+        let began = Instant::now();
+        provider.traces().get_spans(&query()).await.unwrap();
+        took.push(began.elapsed());
+    }
+    took.sort_unstable();
+    took.get(CALLS * 99 / 100).copied().unwrap_or_default()
+}
