@@ -8,8 +8,10 @@ use serde::Deserialize;
 use serde_json::json;
 
 use crate::bindings::project_store::{Guest, Project, ProjectPage, SpanSelection};
+use crate::listing::malformed;
 use crate::mlflow::{Mlflow, answer, ask, mlflow};
-use crate::{Provider, Result, datasets, search};
+use crate::search::{self, Info, MILLISECOND, Order};
+use crate::{Provider, Result, datasets};
 
 /// The tag that MLflow's pages show as the description of an experiment or a run.
 pub(crate) const DESCRIPTION: &str = "mlflow.note.content";
@@ -87,13 +89,11 @@ impl Guest for Provider {
         let mlflow = mlflow()?;
         let id = id(mlflow, &project)?;
         match selection {
-            // A trace is kept with the millisecond it began in; one that began in the same as
-            // the instant may be younger.
-            SpanSelection::OlderThan(instant) => match (instant / 1_000_000).checked_sub(1) {
-                Some(last) => delete_until(mlflow, &id, last.cast_signed()),
-                None => Ok(()),
-            },
-            SpanSelection::Traces(ids) => delete_traces(mlflow, &id, &ids),
+            SpanSelection::OlderThan(instant) => delete_older(mlflow, &id, instant),
+            SpanSelection::Traces(ids) => {
+                let ids: Vec<String> = ids.iter().map(|id| search::trace_id(id)).collect();
+                delete_traces(mlflow, &id, &ids)
+            }
         }
     }
 }
@@ -224,9 +224,36 @@ fn delete_until(mlflow: &Mlflow, experiment: &str, last: i64) -> Result<()> {
     )
 }
 
-/// Delete traces of an experiment. MLflow leaves those alone that belong to another.
+/// Delete the traces of an experiment that began before an instant. MLflow knows the millisecond
+/// in which one began; of those of the last, the spans say.
+fn delete_older(mlflow: &Mlflow, experiment: &str, instant: u64) -> Result<()> {
+    let last = instant / MILLISECOND;
+    if let Some(before) = last.checked_sub(1) {
+        delete_until(mlflow, experiment, before.cast_signed())?;
+    }
+    let conditions = [format!("timestamp_ms = {last}")];
+    let found = search::search_all::<Info>(mlflow, experiment, &conditions, Order::OldestFirst)?;
+    let found: Vec<String> = found.into_iter().map(|info| info.trace_id).collect();
+    let mut older = Vec::new();
+    search::fetch(mlflow, &found, |trace| {
+        let id = trace.info.trace_id.clone();
+        for span in trace.spans(None) {
+            if span.map_err(malformed)?.start_time < instant {
+                older.push(id);
+                break;
+            }
+        }
+        Ok(())
+    })?;
+    delete_traces(mlflow, experiment, &older)
+}
+
+/// Delete traces of an experiment by MLflow's ids. It leaves those alone that belong to another,
+/// and refuses an empty list.
 fn delete_traces(mlflow: &Mlflow, experiment: &str, ids: &[String]) -> Result<()> {
-    let ids: Vec<String> = ids.iter().map(|id| search::trace_id(id)).collect();
+    if ids.is_empty() {
+        return Ok(());
+    }
     delete(
         mlflow,
         &json!({ "experiment_id": experiment, "request_ids": ids }),
