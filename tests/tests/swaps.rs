@@ -133,11 +133,11 @@ async fn the_memory_of_a_storm_is_given_back() -> Result<()> {
 /// Swaps before the first figures.
 const WARM_UP: u64 = 50;
 
-/// 200 reads at a time and a hundred swaps, or as many as `ROOST_SWAPS` says.
+/// 200 reads at a time and a hundred swaps, or as many as `ROOST_TEST_SWAPS` says.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn swaps_under_fire_fail_no_call_and_leave_nothing_behind() -> Result<()> {
     let _alone = ALONE.lock().await;
-    let swaps: u64 = match std::env::var("ROOST_SWAPS") {
+    let swaps: u64 = match std::env::var("ROOST_TEST_SWAPS") {
         Ok(swaps) => swaps.parse()?,
         Err(_) => 100,
     };
