@@ -1,5 +1,7 @@
 //! A service that makes its spans with opentelemetry-rust: a provider for each tenant.
 
+use std::time::Duration;
+
 use anyhow::Result;
 use opentelemetry::KeyValue;
 use opentelemetry::trace::{Tracer, TracerProvider};
@@ -13,6 +15,9 @@ use crate::attributes::{NAME, attributes, automatic, tenant};
 use crate::process::{as_client, median, thread_nanos};
 
 const BURSTS: (usize, u32) = (500, 200);
+
+/// How long the last span may take.
+const PATIENCE: Duration = Duration::from_secs(120);
 
 /// `sdk <endpoint> <tenants> <spans>`, as `roost`.
 pub(crate) fn run(arguments: &[String]) -> Result<()> {
@@ -43,8 +48,9 @@ pub(crate) fn run(arguments: &[String]) -> Result<()> {
         for (tenant, tracer) in tenants.iter().cycle().take(spans) {
             make(tracer, tenant);
         }
+        // `force_flush` gives up after five seconds.
         for provider in &providers {
-            provider.force_flush()?;
+            provider.shutdown_with_timeout(PATIENCE)?;
         }
         Ok(())
     })
