@@ -23,4 +23,5 @@ wasmtime::component::bindgen!({
     additional_derives: [PartialEq],
 });
 
-pub use roost::telemetry::database::*;
+// A test of the documentation has the crate by that name, too.
+pub use self::roost::telemetry::database::*;
