@@ -5,7 +5,7 @@
 //! use roost_provider::database::{Connection, Sql as _, parameters};
 //!
 //! let database = Connection::open()?;
-//! for mut row in database.rows("SELECT name, age FROM birds WHERE age > $1", parameters![3])? {
+//! for mut row in database.rows("SELECT name, age FROM birds WHERE age > $1", parameters![3_i64])? {
 //!     let (name, age) = (row.text()?, row.integer()?);
 //! }
 //! # Ok(())
