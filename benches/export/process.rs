@@ -114,12 +114,6 @@ fn usage(process: u32) -> Result<Usage> {
     })
 }
 
-/// The nanoseconds this thread has run.
-pub(crate) fn thread_nanos() -> f64 {
-    let stat = std::fs::read_to_string("/proc/thread-self/schedstat").unwrap();
-    stat.split(' ').next().unwrap().parse().unwrap()
-}
-
 /// What a client does between its beginning and its end: it waits to be told, and tells how long
 /// it took.
 pub(crate) fn as_client(work: impl FnOnce() -> Result<()>) -> Result<()> {
