@@ -17,6 +17,7 @@ mod hot_reload;
 mod interfaces;
 mod limits;
 mod manager;
+mod many;
 mod official_client;
 mod outage;
 mod projection;

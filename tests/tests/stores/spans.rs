@@ -18,6 +18,8 @@ on_every_backend! {
     what_was_set_is_read_back,
     questions_are_answered_exactly,
     more_spans_than_a_page_are_all_read_once,
+    an_attribute_of_two_megabytes_comes_back_whole,
+    limits_of_none_and_of_a_billion_are_kept,
     in_synchronous_mode_a_span_is_sent_when_it_ends,
     statistics_have_the_keys_that_dashboards_know,
 }
@@ -318,5 +320,42 @@ async fn statistics_have_the_keys_that_dashboards_know(backend: Backend) -> Resu
     assert_eq!(stats["config"]["environment"], "test");
     assert_eq!(stats["spans"]["created"], 4);
     assert_eq!(stats["spans"]["delivered"], 4);
+    Ok(())
+}
+
+async fn an_attribute_of_two_megabytes_comes_back_whole(backend: Backend) -> Result<()> {
+    let service = Service::on(backend).await?;
+    let tenant = unique("acme");
+    let large = "größer ".repeat(250_000);
+    let span = service.telemetry.span("large", &tenant);
+    span.attribute("document.content", large.clone())
+        .in_scope(|_| ());
+    service.delivered().await?;
+    let spans = service.spans(&tenant, 1).await?;
+    // Not `assert_eq`: a failure would print them.
+    assert!(text(&spans[0], "document.content") == large);
+    Ok(())
+}
+
+async fn limits_of_none_and_of_a_billion_are_kept(backend: Backend) -> Result<()> {
+    let service = Service::on(backend).await?;
+    let tenant = unique("acme");
+    for name in ["first", "second"] {
+        service.telemetry.span(name, &tenant).in_scope(|_| ());
+    }
+    service.delivered().await?;
+    let spans = service.spans(&tenant, 2).await?;
+
+    let (provider, project) = (service.provider(&tenant)?, service.project(&tenant)?);
+    let query = SpanQuery::new(&project, TimeWindow::all());
+    let (none, billion) = (query.clone().limit(0), query.limit(1_000_000_000));
+    let traces = provider.traces();
+    assert_eq!(traces.get_spans(&none).await?, []);
+    assert_eq!(traces.get_spans(&billion).await?.len(), 2);
+    let mut pages = traces.pages(&billion)?;
+    let mut streamed = pages.next().await?.unwrap();
+    streamed.sort_by_key(|span| span.start_time);
+    assert_eq!(streamed, spans);
+    assert_eq!(pages.next().await?, None);
     Ok(())
 }
