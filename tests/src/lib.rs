@@ -19,7 +19,9 @@ mod ports;
 mod postgres;
 mod program;
 mod python;
+mod script;
 mod scripted;
+mod server;
 
 pub use eventually::eventually;
 pub use folder::PluginFolder;

@@ -3,12 +3,12 @@
 use std::path::Path;
 use std::time::Duration;
 
-use anyhow::{Result, bail, ensure};
+use anyhow::{Result, ensure};
 use tempfile::TempDir;
 use tokio::sync::OnceCell;
 
 use crate::guard::Guard;
-use crate::{eventually, ports, repository};
+use crate::{ports, repository, server};
 
 /// A start takes some 10 seconds of processor time.
 const START: Duration = Duration::from_secs(120);
@@ -56,15 +56,7 @@ impl Mlflow {
     }
 
     async fn start_any(auth: bool) -> Result<Self> {
-        let mut started = Self::try_start(auth).await;
-        // Somebody may have taken a port after we saw it free.
-        for _ in 0..2 {
-            match &started {
-                Err(error) if lost_a_port(error) => started = Self::try_start(auth).await,
-                _ => break,
-            }
-        }
-        started
+        server::on_free_ports(&["address already in use"], || Self::try_start(auth)).await
     }
 
     async fn try_start(auth: bool) -> Result<Self> {
@@ -117,23 +109,8 @@ impl Mlflow {
         let guard = Guard::run(self.folder.path(), &python, environment, &arguments)?;
         let guard = self.guard.insert(guard);
 
-        let client = reqwest::Client::builder()
-            .no_proxy()
-            .timeout(Duration::from_secs(30))
-            .build()?;
         let health = format!("{}/health", self.http_endpoint);
-        let ready = eventually("MLflow answers", START, async || {
-            if guard.has_ended()? {
-                return Ok(false);
-            }
-            client.get(&health).send().await?.error_for_status()?;
-            Ok(true)
-        });
-        match ready.await {
-            Ok(true) => Ok(()),
-            Ok(false) => bail!("MLflow ended while it started; its log:\n{}", self.log()),
-            Err(error) => Err(error.context(format!("MLflow's log:\n{}", self.log()))),
-        }
+        server::answers("MLflow", guard, self.folder.path(), &health, START).await
     }
 
     /// All that a server needs and nothing that reaches out of this machine. What begins with an
@@ -180,18 +157,4 @@ impl Mlflow {
         }
         Ok(environment)
     }
-
-    /// The last lines of its log.
-    fn log(&self) -> String {
-        const LINES: usize = 30;
-        let text = std::fs::read(self.folder.path().join("server.log")).unwrap_or_default();
-        let text = String::from_utf8_lossy(&text);
-        let mut lines: Vec<&str> = text.lines().rev().take(LINES).collect();
-        lines.reverse();
-        lines.join("\n")
-    }
-}
-
-fn lost_a_port(error: &anyhow::Error) -> bool {
-    format!("{error:#}").contains("address already in use")
 }

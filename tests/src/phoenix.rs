@@ -3,13 +3,13 @@
 use std::path::Path;
 use std::time::Duration;
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, ensure};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::sync::OnceCell;
 
 use crate::guard::Guard;
-use crate::{eventually, ports, repository};
+use crate::{ports, repository, server};
 
 /// A start takes 6 to 9 seconds of processor time, and many times that on a machine
 /// that has other things to do.
@@ -18,6 +18,9 @@ const START: Duration = Duration::from_secs(90);
 /// Any text will do that is long enough and has a digit and a lower-case letter.
 const SERVER_SECRET: &str = "roost-tests-sign-their-tokens-with-0";
 const ADMIN_SECRET: &str = "roost-tests-administrate-phoenix-with-1";
+
+/// What its log says, of the HTTP port and of the gRPC port.
+const LOST_A_PORT: &[&str] = &["address already in use", "Failed to bind to address"];
 
 /// A Phoenix server. Dropping it ends the server, and so does the end of this process,
 /// however it comes.
@@ -71,15 +74,7 @@ impl Phoenix {
     }
 
     async fn start_any(auth: bool) -> Result<Self> {
-        let mut started = Self::try_start(auth).await;
-        // Somebody may have taken a port after we saw it free.
-        for _ in 0..2 {
-            match &started {
-                Err(error) if lost_a_port(error) => started = Self::try_start(auth).await,
-                _ => break,
-            }
-        }
-        started
+        server::on_free_ports(LOST_A_PORT, || Self::try_start(auth)).await
     }
 
     async fn try_start(auth: bool) -> Result<Self> {
@@ -139,7 +134,7 @@ impl Phoenix {
         let admin = self
             .admin_key()
             .context("a Phoenix without auth has no keys")?;
-        let answer: Value = client()?
+        let answer: Value = server::client()?
             .post(format!("{}/v1/system/api_keys", self.http_endpoint))
             .bearer_auth(admin)
             .json(&json!({ "data": { "name": crate::unique("key") } }))
@@ -197,20 +192,8 @@ impl Phoenix {
         let guard = Guard::run(self.folder.path(), &program, self.environment(), &["serve"])?;
         let guard = self.guard.insert(guard);
 
-        let client = client()?;
         let health = format!("{}/healthz", self.http_endpoint);
-        let ready = eventually("Phoenix answers", START, async || {
-            if guard.has_ended()? {
-                return Ok(false);
-            }
-            client.get(&health).send().await?.error_for_status()?;
-            Ok(true)
-        });
-        match ready.await {
-            Ok(true) => Ok(()),
-            Ok(false) => bail!("Phoenix ended while it started; its log:\n{}", self.log()),
-            Err(error) => Err(error.context(format!("Phoenix's log:\n{}", self.log()))),
-        }
+        server::answers("Phoenix", guard, self.folder.path(), &health, START).await
     }
 
     /// All that a server needs and nothing that reaches out of this machine.
@@ -241,30 +224,4 @@ impl Phoenix {
         }
         environment
     }
-
-    /// The last lines of its log.
-    fn log(&self) -> String {
-        const LINES: usize = 30;
-        let path = self.folder.path().join("server.log");
-        let text = std::fs::read(path).unwrap_or_default();
-        let text = String::from_utf8_lossy(&text);
-        let mut lines: Vec<&str> = text.lines().rev().take(LINES).collect();
-        lines.reverse();
-        lines.join("\n")
-    }
-}
-
-/// What the log says, for the HTTP port and for the gRPC port.
-fn lost_a_port(error: &anyhow::Error) -> bool {
-    let message = format!("{error:#}");
-    message.contains("address already in use") || message.contains("Failed to bind to address")
-}
-
-/// One for each use: a client belongs to the runtime of the test that made it, and a
-/// shared server outlives that.
-fn client() -> Result<reqwest::Client> {
-    Ok(reqwest::Client::builder()
-        .no_proxy()
-        .timeout(Duration::from_secs(30))
-        .build()?)
 }

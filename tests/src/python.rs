@@ -1,14 +1,11 @@
 //! Python for a second opinion: Phoenix's own client, the OpenTelemetry SDK, pandas. What
 //! Roost writes has to be there for others, and what others write for Roost.
 
-use std::process::Stdio;
-
-use anyhow::{Context, Result, ensure};
+use anyhow::Result;
 use serde_json::Value;
-use tokio::io::AsyncWriteExt;
 use tokio::process::Command;
 
-use crate::{Mlflow, Phoenix, repository};
+use crate::{Mlflow, Phoenix, repository, script};
 
 impl Phoenix {
     /// Run `tests/python/<script>` against this server, as [`python`].
@@ -64,29 +61,14 @@ pub async fn pandas(script: &str, input: &Value) -> Result<Value> {
 
 async fn run(
     interpreter: &str,
-    script: &str,
+    file: &str,
     environment: &[(&str, &str)],
     input: &Value,
 ) -> Result<Value> {
-    let mut child = Command::new(repository(interpreter))
-        .arg(repository("tests/python").join(script))
+    let mut command = Command::new(repository(interpreter));
+    command
+        .arg(repository("tests/python").join(file))
         .env_remove("PHOENIX_API_KEY")
-        .env("NO_PROXY", "127.0.0.1")
-        .envs(environment.iter().copied())
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .kill_on_drop(true)
-        .spawn()
-        .context("no Python in .venv: run `make setup`")?;
-    if let Some(mut pipe) = child.stdin.take() {
-        pipe.write_all(&serde_json::to_vec(input)?).await?;
-    }
-    let output = child.wait_with_output().await?;
-    ensure!(
-        output.status.success(),
-        "{script}: {}",
-        String::from_utf8_lossy(&output.stderr)
-    );
-    serde_json::from_slice(&output.stdout).with_context(|| format!("{script} printed no JSON"))
+        .envs(environment.iter().copied());
+    script::ask(&mut command, input).await
 }
