@@ -10,13 +10,14 @@ use roost::query::annotation_frame;
 use super::columns::projection;
 use super::context::Context;
 use super::exit::{CommandError, Exit};
+use super::format::{Format, FormatArgs};
 use super::scope::{Scope, ScopeArgs};
 use super::selection::{FILTERS, SelectionArgs};
 use super::table::{Column, Table};
 use super::terminal::Counter;
 use super::values::{NonEmpty, span_id, trace_id};
 use super::window::INSTANTS;
-use super::writing::{Format, FormatArgs, Rows};
+use super::writing::Rows;
 use super::{record, terminal, text, time};
 
 const AFTER_HELP: &str = "\

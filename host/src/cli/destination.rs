@@ -12,6 +12,9 @@ use tempfile::{NamedTempFile, TempPath};
 use super::lines::is_standard;
 use super::terminal::{Counter, OutputClosed};
 
+/// What an error is about that writing ended with.
+pub(super) const UNWRITTEN: &str = "the output cannot be written";
+
 /// What is written to. Dropped before [`finish`](Self::finish), it leaves nothing behind.
 pub(super) struct Destination {
     /// The file under the name it has meanwhile, and the name it is to have.

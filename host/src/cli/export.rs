@@ -16,13 +16,14 @@ use super::columns::{self, projection};
 use super::context::Context;
 use super::destination::{self, Destination, Output};
 use super::exit::{CommandError, Exit};
+use super::format::{Format, FormatArgs};
 use super::json_lines::JsonLines;
 use super::scope::{Scope, ScopeArgs};
 use super::selection::{FILTERS, SelectionArgs};
 use super::terminal::{self, Counter};
 use super::text;
 use super::window::INSTANTS;
-use super::writing::{Format, FormatArgs, Rows, Written};
+use super::writing::{Rows, Written};
 
 const AFTER_HELP: &str = "\
 The file takes its name when it is whole; nothing is left of one that is not.

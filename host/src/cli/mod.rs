@@ -20,6 +20,7 @@ mod evaluations;
 mod exit;
 mod experiments;
 mod export;
+mod format;
 mod frame_table;
 mod health;
 mod inspect;

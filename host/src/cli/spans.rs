@@ -7,13 +7,14 @@ use roost::provider::SpanQuery;
 use super::columns::{self, projection};
 use super::context::Context;
 use super::exit::{CommandError, Exit};
+use super::format::{Format, FormatArgs};
 use super::scope::{Scope, ScopeArgs};
 use super::selection::{FILTERS, SelectionArgs};
 use super::table::{Cell, Column, Table};
 use super::terminal::{self, BAD, GOOD};
 use super::time;
 use super::window::INSTANTS;
-use super::writing::{Format, FormatArgs, Rows};
+use super::writing::Rows;
 use super::{export, record, text};
 
 const SINCE: &str = "Only spans that began at this instant or later [default: 1d]";

@@ -9,10 +9,11 @@ use roost::query::SqlOptions;
 
 use super::context::Context;
 use super::exit::{CommandError, Exit};
+use super::format::{Format, FormatArgs};
 use super::lines;
 use super::scope::{Scope, ScopeArgs};
 use super::window::{INSTANTS, WindowArgs};
-use super::writing::{Format, FormatArgs, Rows};
+use super::writing::Rows;
 
 const AFTER_HELP: &str = "\
 There is one table, spans, with a row for each span of the project. An attribute is

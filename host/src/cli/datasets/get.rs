@@ -8,8 +8,9 @@ use roost::query::records_frame;
 
 use crate::cli::context::Context;
 use crate::cli::exit::Exit;
+use crate::cli::format::{Format, FormatArgs};
 use crate::cli::scope::{Scope, ScopeArgs};
-use crate::cli::writing::{Format, FormatArgs, Rows};
+use crate::cli::writing::Rows;
 use crate::cli::{record, values};
 
 const AFTER_HELP: &str = "\

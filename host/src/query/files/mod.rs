@@ -3,6 +3,7 @@
 mod encode;
 mod export;
 mod read;
+mod source;
 mod spool;
 mod target;
 
@@ -12,7 +13,8 @@ use std::str::FromStr;
 
 pub use encode::parquet_properties;
 pub use export::ExportReport;
-pub use read::{FileSource, RecordStream, read_frame, read_records};
+pub use read::{RecordStream, read_frame, read_records};
+pub use source::FileSource;
 pub use target::FileTarget;
 
 use super::error::{FrameError, QueryError};

@@ -4,8 +4,8 @@ use arrow::array::RecordBatch;
 use arrow::util::display::array_value_to_string;
 use datafusion::prelude::SessionContext;
 
-use super::super::array;
 use super::super::tests::span;
+use super::super::{array, parse};
 use super::*;
 use crate::contract::{AttributeValue, Span};
 
