@@ -17,8 +17,7 @@ use super::drop_log::DropLog;
 use super::flush::{FlushReport, Reply};
 use super::ingest::{EncodedSpans, IngestError, Receipt};
 use super::ledger::ProjectStats;
-use super::parcel::{Outgoing, SpanBytes};
-use super::queue::{Bounds, Queue};
+use super::queue::{Bounds, Queue, Refused};
 use super::route::Routes;
 use super::span::EndedSpan;
 use super::spool::{Spool, SpoolError};
@@ -134,49 +133,59 @@ impl Pipeline {
     pub fn submit(&self, span: EndedSpan) {
         // The export thread must not wait for itself.
         let may_wait = !IS_EXPORT_THREAD.get();
-        let since = Instant::now();
         let sync = may_wait && span.project.sync_export().unwrap_or(self.sync);
         let patience = if may_wait && (sync || self.wait_for_room) {
             PATIENCE
         } else {
             Duration::ZERO
         };
-        let project = Arc::clone(&span.project);
-        let (ticket, wait) = if sync {
-            let (sender, receiver) = mpsc::sync_channel(1);
-            let ticket = Ticket::new(1, move |_| {
-                let _ = sender.send(());
-            });
-            (Some(Arc::new(ticket)), Some(receiver))
+        let taken = if sync {
+            self.submit_and_wait(span, patience)
         } else {
-            (None, None)
+            self.queue.push(span, None, patience)
         };
-        let span = Outgoing {
-            project: span.project,
-            session: span.session,
-            origin: None,
-            bytes: SpanBytes::Own(span.bytes),
-            ticket,
-        };
-        match self.queue.push(span, sync, patience) {
-            Ok(()) => {
-                if let Some(wait) = wait {
-                    // Answered whatever became of the span.
-                    let _ = wait.recv_timeout(PATIENCE.saturating_sub(since.elapsed()));
-                }
-            }
-            Err(reason) => self.log.dropped(reason, 1, project.name(), ""),
+        if let Err((reason, project)) = taken {
+            self.log.dropped(reason, 1, project.name(), "");
         }
     }
 
-    /// Takes spans that come encoded, all or none of them; it never waits. The receipt tells
-    /// what became of them, to whoever wants to wait for that.
+    fn submit_and_wait(&self, span: EndedSpan, patience: Duration) -> Result<(), Refused> {
+        let since = Instant::now();
+        let (sender, wait) = mpsc::sync_channel(1);
+        let ticket = Ticket::new(1, move |_| {
+            let _ = sender.send(());
+        });
+        self.queue.push(span, Some(Arc::new(ticket)), patience)?;
+        // Answered whatever became of the span.
+        let _ = wait.recv_timeout(PATIENCE.saturating_sub(since.elapsed()));
+        Ok(())
+    }
+
+    /// Takes spans that come encoded, of whatever projects, all or none of them; it never waits.
+    /// The receipt tells what became of them, to whoever wants to wait for that.
     ///
     /// # Errors
     /// [`IngestError`]; the spans are not counted then.
-    pub fn ingest(&self, spans: EncodedSpans) -> Result<Receipt, IngestError> {
-        let (spans, receipt) = spans.prepare();
+    pub fn ingest(&self, spans: Vec<EncodedSpans>) -> Result<Receipt, IngestError> {
+        let (spans, receipt) = EncodedSpans::prepare(spans);
         match self.queue.push_all(spans) {
+            Ok(()) => Ok(receipt),
+            Err((refusal, _)) => Err(refusal.into_error(self.retry_after)),
+        }
+    }
+
+    /// [`ingest`](Self::ingest) that waits for room, at most so long. It needs tokio's timer.
+    ///
+    /// # Errors
+    /// As [`ingest`](Self::ingest).
+    pub async fn ingest_within(
+        &self,
+        spans: Vec<EncodedSpans>,
+        patience: Duration,
+    ) -> Result<Receipt, IngestError> {
+        let (spans, receipt) = EncodedSpans::prepare(spans);
+        let deadline = Instant::now() + patience;
+        match self.queue.push_all_by(spans, deadline).await {
             Ok(()) => Ok(receipt),
             Err(refusal) => Err(refusal.into_error(self.retry_after)),
         }

@@ -8,6 +8,9 @@ use opentelemetry::KeyValue;
 
 use super::account::{Account, SpanStats};
 
+/// Tells projects apart, at the price of a number.
+pub(super) type ProjectId = u64;
+
 /// One service of one tenant, whose spans share a resource and a destination.
 ///
 /// It is cheap: names, a few attributes and counters. A cache may drop it and make it again
@@ -15,7 +18,7 @@ use super::account::{Account, SpanStats};
 /// changed destination takes effect at once.
 #[derive(Debug)]
 pub struct Project {
-    id: u64,
+    id: ProjectId,
     tenant_id: String,
     service: String,
     name: String,
@@ -110,7 +113,7 @@ impl Project {
     }
 
     /// Different for each value made in this process.
-    pub(super) fn id(&self) -> u64 {
+    pub(super) fn id(&self) -> ProjectId {
         self.id
     }
 

@@ -19,7 +19,7 @@ use super::destination::{
 };
 use super::encode::{encode_attributes, put_string};
 use super::origin::{Origin, SchemaUrls};
-use super::project::{Project, merge};
+use super::project::{Project, ProjectId, merge};
 use super::sink::Sink;
 
 /// How long an answer of the resolver holds.
@@ -42,7 +42,7 @@ pub(super) struct Lane {
     pub(super) target: Target,
     pub(super) limits: RequestLimits,
     /// The only project of the lane, where requests are of one project each.
-    project: Option<u64>,
+    project: Option<ProjectId>,
 }
 
 /// Who takes requests.
@@ -199,8 +199,8 @@ impl Route {
 /// Asks the resolver, and remembers what it said.
 pub(super) struct Routes {
     resolver: Arc<dyn DestinationResolver>,
-    projects: Memory<u64, Arc<Route>>,
-    sessions: Memory<(u64, Arc<str>), Arc<[u8]>>,
+    projects: Memory<ProjectId, Arc<Route>>,
+    sessions: Memory<(ProjectId, Arc<str>), Arc<[u8]>>,
 }
 
 impl Routes {

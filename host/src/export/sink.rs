@@ -14,7 +14,7 @@ use tokio::time::{Instant, timeout_at};
 
 use super::decode::{decode_resource, decode_span};
 use super::outcome::{Outcome, Rejected};
-use super::request::Addressed;
+use super::request::Chunk;
 use crate::contract::{Attribute, Error, ExportOutcome, PartialFailure, ProviderError, Span};
 
 /// How many calls of a sink run at a time: readers want instances of the provider too.
@@ -82,7 +82,7 @@ pub(super) struct SpanBatch {
 impl SpanBatch {
     /// What the spans of a chunk say, all of which have the same resource. Those that cannot be
     /// read or are larger than this are left out.
-    pub(super) fn of(chunk: &[Addressed], max_bytes: usize) -> Self {
+    pub(super) fn of(chunk: &Chunk, max_bytes: usize) -> Self {
         let mut batch = Self {
             resource: Vec::new(),
             spans: Vec::with_capacity(chunk.len()),
@@ -90,15 +90,17 @@ impl SpanBatch {
             unfit: BTreeSet::new(),
             why: String::new(),
         };
-        let head = chunk.first().map(|span| &span.head.resource);
+        let head = chunk.0.first().map(|group| &group.head.resource);
         let resource = decode_resource(head.map_or(&[], Vec::as_slice));
-        for (place, span) in chunk.iter().enumerate() {
-            let decoded = if span.cost() > max_bytes {
+        let spans = chunk.0.iter();
+        let spans = spans.flat_map(|group| group.spans().map(move |span| (group, span)));
+        for (place, (group, span)) in spans.enumerate() {
+            let decoded = if group.cost(&span) > max_bytes {
                 Err(format!("a span is larger than {max_bytes} bytes"))
             } else if let Err(fault) = &resource {
                 Err(format!("a resource is malformed: {fault}"))
             } else {
-                decode_span(&span.parts()).map_err(|fault| format!("a span is malformed: {fault}"))
+                decode_span(&span).map_err(|fault| format!("a span is malformed: {fault}"))
             };
             match decoded {
                 Ok(span) => {

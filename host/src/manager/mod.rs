@@ -43,11 +43,10 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use bytes::Bytes;
 use opentelemetry::StringValue;
 
 use crate::config::{Config, ProjectNames, TelemetryLevel, TenantId};
-use crate::export::{EncodedSpans, FlushReport, Origin, Pipeline, Project, Receipt};
+use crate::export::{EncodedSpans, FlushReport, Pipeline, Project, Receipt};
 use crate::plugin::Host;
 use crate::provider::{Provider, ReadCache, Scope};
 use inner::Inner;
@@ -184,31 +183,34 @@ impl TelemetryManager {
         SessionScope::new(tenant, session_id)
     }
 
-    /// Forward spans of a tenant's service that somebody else has made and encoded, all or none
-    /// of them; without a service, as those of the configured `service_name`. Each is a valid
-    /// OTLP `Span` message with ids, and without `session.id`: their session is given by itself,
-    /// so that no two projects meet in one. The receipt tells what became of them.
+    /// The project of a tenant's service, for spans to [`forward`](Self::forward); without a
+    /// service, of the configured `service_name`.
     ///
     /// # Errors
     ///
-    /// For an id that no tenant, or a name that no service can have, and where the queue is full
-    /// or closed; the spans are not counted then.
-    pub fn forward(
+    /// For a name that no service can have.
+    pub fn project(
         &self,
         tenant: &TenantId,
         service: Option<&str>,
-        session: Option<Arc<str>>,
-        origin: Arc<Origin>,
-        spans: Vec<Bytes>,
+    ) -> Result<Arc<Project>, TenantError> {
+        self.inner.project(tenant.as_str(), service)
+    }
+
+    /// Forward spans that somebody else has made and encoded, of whatever projects, all or none
+    /// of them. Where there is no room for all, waits at most so long for it, with tokio's timer.
+    /// The receipt tells what became of them.
+    ///
+    /// # Errors
+    ///
+    /// Where the queue is full or closed; the spans are not counted then.
+    pub async fn forward(
+        &self,
+        spans: Vec<EncodedSpans>,
+        patience: Duration,
     ) -> Result<Receipt, ForwardError> {
         let pipeline = self.inner.pipeline.get().ok_or(ForwardError::Off)?;
-        let project = self.inner.project(tenant.as_str(), service)?;
-        Ok(pipeline.ingest(EncodedSpans {
-            project,
-            session,
-            origin,
-            spans,
-        })?)
+        Ok(pipeline.ingest_within(spans, patience).await?)
     }
 
     /// As [`Pipeline::spool_is_good`](crate::export::Pipeline::spool_is_good).
