@@ -92,7 +92,7 @@ pub(super) fn prepare(
         .map_err(|fault| Refusal::invalid(format!("the body is no export request: {fault}")))?;
     let mut batches = Vec::with_capacity(cut.len());
     for group in cut {
-        let tenant = match tenants.tenant(sender, &group.resource) {
+        let tenant = match tenants.tenant(sender, group.resource) {
             Ok(tenant) => tenant,
             Err(why) => {
                 let spans: usize = group.scopes.iter().map(|scope| scope.spans.len()).sum();
