@@ -23,7 +23,7 @@ use super::drop_log::{DropLog, owner};
 use super::outcome::{Outcome, Rejected};
 use super::parcel::{Outgoing, Parcel};
 use super::request::{Addressed, Chunk, chunks, encode};
-use super::route::{Lane, Routes, Target};
+use super::route::{Lane, Routes, Target, Way};
 use super::sink::{Sinks, SpanBatch};
 use super::spool::Spool;
 
@@ -86,12 +86,16 @@ impl Delivery {
         for parcel in batch {
             groups.entry(parcel.kind()).or_default().push(parcel);
         }
-        let mut addressing: FuturesUnordered<_> = groups
-            .into_values()
-            .map(|group| self.address(group, deadline))
-            .collect();
-
         let mut gathered = Vec::new();
+        let mut addressing = FuturesUnordered::new();
+        for ((_, session, _), group) in groups {
+            let project = group.first().map(|first| &first.content.project);
+            let way = project.and_then(|project| self.routes.known(project, session.as_ref()));
+            match way {
+                Some(way) => gathered.push(addressed(group, &way)),
+                None => addressing.push(self.address(group, deadline)),
+            }
+        }
         let gather = async {
             while let Some(group) = addressing.next().await {
                 gathered.push(group);
@@ -106,16 +110,12 @@ impl Delivery {
     /// Finds out where spans of one project, session and origin go, or drops them.
     async fn address(&self, spans: Vec<Parcel>, deadline: Instant) -> Vec<Addressed> {
         let Some(Outgoing {
-            project,
-            session,
-            origin,
-            ..
+            project, session, ..
         }) = spans.first().map(|first| &first.content)
         else {
             return Vec::new();
         };
         let (project, session) = (Arc::clone(project), session.clone());
-        let origin = origin.clone();
         let mut backoff = Backoff::until(deadline);
         let way = async {
             loop {
@@ -137,19 +137,7 @@ impl Delivery {
         let late = || ResolveError::Unavailable("nobody said in time where they go".to_owned());
         let way = self.within(deadline, way).await;
         match way.unwrap_or_else(|| Err(late())) {
-            Ok((route, session)) => {
-                let head = match origin {
-                    Some(origin) => Arc::new(route.head_of(&origin)),
-                    None => Arc::clone(&route.head),
-                };
-                let spans = spans.into_iter().map(|parcel| Addressed {
-                    parcel,
-                    route: Arc::clone(&route),
-                    head: Arc::clone(&head),
-                    session: session.clone(),
-                });
-                spans.collect()
-            }
+            Ok(way) => addressed(spans, &way),
             Err(ResolveError::Unavailable(why)) => {
                 self.give_up(spans, &why);
                 Vec::new()
@@ -223,7 +211,7 @@ impl Delivery {
                     self.insist(&lane, deadline, send).await
                 }
                 Target::Sink(sink) => {
-                    let batch = SpanBatch::of(&part, lane.limits.bytes);
+                    let batch = Arc::new(SpanBatch::of(&part, lane.limits.bytes));
                     let send = async || self.sinks.send(sink, &batch, deadline).await;
                     self.insist(&lane, deadline, send).await
                 }
@@ -306,4 +294,22 @@ impl Delivery {
             }
         }
     }
+}
+
+/// Spans of one project, session and origin, with the way they go.
+fn addressed(spans: Vec<Parcel>, (route, session): &Way) -> Vec<Addressed> {
+    let origin = spans
+        .first()
+        .and_then(|first| first.content.origin.as_ref());
+    let head = match origin {
+        Some(origin) => Arc::new(route.head_of(origin)),
+        None => Arc::clone(&route.head),
+    };
+    let spans = spans.into_iter().map(|parcel| Addressed {
+        parcel,
+        route: Arc::clone(route),
+        head: Arc::clone(&head),
+        session: session.clone(),
+    });
+    spans.collect()
 }

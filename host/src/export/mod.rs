@@ -60,6 +60,7 @@ pub use ledger::ProjectStats;
 pub use origin::{Origin, SchemaUrls};
 pub use packed::PackedSpans;
 pub use pipeline::{Pipeline, StartError};
+pub(crate) use project::House;
 pub use project::Project;
 pub use sink::SpanSink;
 pub use span::{EndedSpan, RecordingSpan};

@@ -50,7 +50,11 @@ pub enum StartError {
 /// application's. Clones are handles of the same pipeline. When the last is dropped without a
 /// [`shutdown`](Self::shutdown), what waits is still sent, in the background.
 #[derive(Clone, Debug)]
-pub struct Pipeline {
+pub struct Pipeline(Arc<Handle>);
+
+/// What clones of a handle share.
+#[derive(Debug)]
+struct Handle {
     queue: Arc<Queue>,
     commands: commands::UnboundedSender<Command>,
     log: Arc<DropLog>,
@@ -117,14 +121,14 @@ impl Pipeline {
                 let _suppressed = Context::enter_telemetry_suppressed_scope();
                 LocalSet::new().block_on(&runtime, worker.run());
             })?;
-        Ok(Self {
+        Ok(Self(Arc::new(Handle {
             queue,
             commands: sender,
             log,
             sync: config.use_sync_export,
             wait_for_room: policy == QueueFullPolicy::Block,
             retry_after: config.schedule_delay().clamp(RETRY_AFTER, PATIENCE),
-        })
+        })))
     }
 
     /// Takes a span that has ended. In batch mode it returns at once, or within five seconds
@@ -133,8 +137,8 @@ impl Pipeline {
     pub fn submit(&self, span: EndedSpan) {
         // The export thread must not wait for itself.
         let may_wait = !IS_EXPORT_THREAD.get();
-        let sync = may_wait && span.project.sync_export().unwrap_or(self.sync);
-        let patience = if may_wait && (sync || self.wait_for_room) {
+        let sync = may_wait && span.project.sync_export().unwrap_or(self.0.sync);
+        let patience = if may_wait && (sync || self.0.wait_for_room) {
             PATIENCE
         } else {
             Duration::ZERO
@@ -142,10 +146,10 @@ impl Pipeline {
         let taken = if sync {
             self.submit_and_wait(span, patience)
         } else {
-            self.queue.push(span, None, patience)
+            self.0.queue.push(span, None, patience)
         };
         if let Err((reason, project)) = taken {
-            self.log.dropped(reason, 1, project.name(), "");
+            self.0.log.dropped(reason, 1, project.name(), "");
         }
     }
 
@@ -155,7 +159,7 @@ impl Pipeline {
         let ticket = Ticket::new(1, move |_| {
             let _ = sender.send(());
         });
-        self.queue.push(span, Some(Arc::new(ticket)), patience)?;
+        self.0.queue.push(span, Some(Arc::new(ticket)), patience)?;
         // Answered whatever became of the span.
         let _ = wait.recv_timeout(PATIENCE.saturating_sub(since.elapsed()));
         Ok(())
@@ -168,9 +172,9 @@ impl Pipeline {
     /// [`IngestError`]; the spans are not counted then.
     pub fn ingest(&self, spans: Vec<EncodedSpans>) -> Result<Receipt, IngestError> {
         let (spans, receipt) = EncodedSpans::prepare(spans);
-        match self.queue.push_all(spans) {
+        match self.0.queue.push_all(spans) {
             Ok(()) => Ok(receipt),
-            Err((refusal, _)) => Err(refusal.into_error(self.retry_after)),
+            Err((refusal, _)) => Err(refusal.into_error(self.0.retry_after)),
         }
     }
 
@@ -185,16 +189,16 @@ impl Pipeline {
     ) -> Result<Receipt, IngestError> {
         let (spans, receipt) = EncodedSpans::prepare(spans);
         let deadline = Instant::now() + patience;
-        match self.queue.push_all_by(spans, deadline).await {
+        match self.0.queue.push_all_by(spans, deadline).await {
             Ok(()) => Ok(receipt),
-            Err(refusal) => Err(refusal.into_error(self.retry_after)),
+            Err(refusal) => Err(refusal.into_error(self.0.retry_after)),
         }
     }
 
     /// What became of all spans so far.
     #[must_use]
     pub fn stats(&self) -> SpanStats {
-        self.queue.account.stats()
+        self.0.queue.account.stats()
     }
 
     /// Whether spans that have to go to disk may be expected to get there: false for ten seconds
@@ -202,7 +206,7 @@ impl Pipeline {
     /// where there is none.
     #[must_use]
     pub fn spool_is_good(&self) -> bool {
-        self.queue.spool.is_good()
+        self.0.queue.spool.is_good()
     }
 
     /// What became of the spans of each project. A project that was made anew goes on with its
@@ -210,7 +214,7 @@ impl Pipeline {
     /// nothing on disk are kept together, so that all of them add up to [`stats`](Self::stats).
     #[must_use]
     pub fn project_stats(&self) -> ProjectStats {
-        self.queue.ledger.stats()
+        self.0.queue.ledger.stats()
     }
 
     /// Sends what waits, and waits for it. It needs no runtime of any kind, and returns by the
@@ -235,7 +239,7 @@ impl Pipeline {
     /// Sends what waits, gives up at the timeout what could not be sent, and ends the thread.
     /// Spans that end from now on are dropped and counted. The second call does nothing.
     pub async fn shutdown(&self, timeout: Duration) -> FlushReport {
-        if !self.queue.close() {
+        if !self.0.queue.close() {
             return FlushReport::default();
         }
         self.ask(timeout, |deadline, reply| Command::Shutdown {
@@ -247,7 +251,7 @@ impl Pipeline {
 
     /// [`shutdown`](Self::shutdown) for threads that may block.
     pub fn shutdown_blocking(&self, timeout: Duration) -> FlushReport {
-        if !self.queue.close() {
+        if !self.0.queue.close() {
             return FlushReport::default();
         }
         self.ask_blocking(timeout, |deadline, reply| Command::Shutdown {
@@ -297,13 +301,13 @@ impl Pipeline {
             .checked_add(timeout)
             .unwrap_or(now + Duration::from_secs(365 * 86_400));
         // Without the thread the reply is dropped, which answers too.
-        let _ = self.commands.send(command(deadline, Box::new(reply)));
+        let _ = self.0.commands.send(command(deadline, Box::new(reply)));
     }
 
     /// The report where the export thread gives none: it has ended, or is held up.
     fn unanswered(&self) -> FlushReport {
         FlushReport {
-            left: self.queue.unsettled(),
+            left: self.0.queue.unsettled(),
             ..FlushReport::default()
         }
     }

@@ -104,9 +104,36 @@ impl RecordingSpan {
         builder: SpanBuilder,
         parent: &SpanContext,
     ) -> Self {
+        Self::begin(context, pipeline, project, session, builder, parent, false)
+    }
+
+    /// [`start_as`](Self::start_as) for a span that says by itself whose it is.
+    pub(crate) fn start_marked(
+        context: SpanContext,
+        pipeline: &Pipeline,
+        project: Arc<Project>,
+        session: Option<Arc<str>>,
+        builder: SpanBuilder,
+        parent: &SpanContext,
+    ) -> Self {
+        Self::begin(context, pipeline, project, session, builder, parent, true)
+    }
+
+    fn begin(
+        context: SpanContext,
+        pipeline: &Pipeline,
+        project: Arc<Project>,
+        session: Option<Arc<str>>,
+        builder: SpanBuilder,
+        parent: &SpanContext,
+        marked: bool,
+    ) -> Self {
         let kind = builder.span_kind.unwrap_or(SpanKind::Internal);
         let start = builder.start_time.unwrap_or_else(SystemTime::now);
         let mut encoder = SpanEncoder::new(&context, parent, &kind, start);
+        if marked {
+            encoder.preset(project.preset());
+        }
         let mut session = session;
         for attribute in builder.attributes.iter().flatten() {
             match session_of(attribute) {

@@ -324,10 +324,11 @@ fn in_parts(parcel: Parcel) -> impl Iterator<Item = Parcel> {
 
 fn empty_record(content: &Outgoing) -> Record {
     let project = &content.project;
-    let own = encode_attributes(1, project.resource());
+    let attributes = project.resource();
+    let own = encode_attributes(1, &attributes);
     let (resource, scope, urls) = match &content.origin {
         Some(origin) => (
-            origin.resource_under(project.resource(), &own),
+            origin.resource_under(&attributes, &own),
             origin.scope().clone(),
             origin.schema_urls().clone(),
         ),

@@ -41,9 +41,7 @@ pub use tracing_layer::{TracingLayer, tracing_layer};
 use std::borrow::Cow;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::Duration;
-
-use opentelemetry::StringValue;
+use std::time::{Duration, SystemTime};
 
 use crate::config::{Config, ProjectNames, TelemetryLevel, TenantId};
 use crate::export::{EncodedSpans, FlushReport, Pipeline, Project, Receipt};
@@ -194,7 +192,8 @@ impl TelemetryManager {
         tenant: &TenantId,
         service: Option<&str>,
     ) -> Result<Arc<Project>, TenantError> {
-        self.inner.project(tenant.as_str(), service)
+        let now = SystemTime::now();
+        self.inner.project(tenant.as_str(), service, now)
     }
 
     /// Forward spans that somebody else has made and encoded, of whatever projects, all or none
@@ -251,10 +250,7 @@ impl TelemetryManager {
     ) -> Result<(), TenantError> {
         let tenant = TenantId::new(tenant)?;
         self.inner.project_name(&tenant, Some(service))?;
-        self.inner
-            .overrides_lock()
-            .insert((tenant.clone(), service.to_owned()), overrides);
-        self.inner.cache.forget(&tenant, service);
+        self.inner.set_overrides(&tenant, service, overrides);
         Ok(())
     }
 
@@ -368,14 +364,15 @@ impl TelemetryManager {
         }
     }
 
-    fn environment(&self) -> StringValue {
-        self.inner.environment.clone()
-    }
-
-    /// What a span of a tenant's service needs; `None` where none can be made.
-    fn recording(&self, tenant: &str, service: Option<&str>) -> Option<(&Pipeline, Arc<Project>)> {
+    /// What a span of a tenant's service needs at this time; `None` where none can be made.
+    fn recording(
+        &self,
+        tenant: &str,
+        service: Option<&str>,
+        now: SystemTime,
+    ) -> Option<(&Pipeline, Arc<Project>)> {
         let pipeline = self.inner.pipeline.get()?;
-        match self.inner.project(tenant, service) {
+        match self.inner.project(tenant, service, now) {
             Ok(project) => Some((pipeline, project)),
             Err(error) => {
                 let failed = self
