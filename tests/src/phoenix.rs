@@ -34,6 +34,7 @@ pub struct Phoenix {
     http_port: u16,
     grpc_port: u16,
     auth: bool,
+    besides: Vec<(&'static str, String)>,
 }
 
 impl Phoenix {
@@ -42,7 +43,15 @@ impl Phoenix {
     /// # Errors
     /// When it is not installed, or not ready after 90 seconds; with the end of its log.
     pub async fn start() -> Result<Self> {
-        Self::start_any(false).await
+        Self::start_with(&[]).await
+    }
+
+    /// Start a server that lets everybody in, with these variables in its environment besides.
+    ///
+    /// # Errors
+    /// As [`Phoenix::start`].
+    pub async fn start_with(environment: &[(&'static str, &str)]) -> Result<Self> {
+        Self::start_any(false, environment).await
     }
 
     /// Start a server that wants a key: [`Phoenix::admin_key`] or one of
@@ -51,7 +60,7 @@ impl Phoenix {
     /// # Errors
     /// As [`Phoenix::start`].
     pub async fn start_with_auth() -> Result<Self> {
-        Self::start_any(true).await
+        Self::start_any(true, &[]).await
     }
 
     /// The server that the tests of this process share, started at its first use. Nobody
@@ -73,12 +82,16 @@ impl Phoenix {
         SHARED.get_or_try_init(Self::start_with_auth).await
     }
 
-    async fn start_any(auth: bool) -> Result<Self> {
-        server::on_free_ports(LOST_A_PORT, || Self::try_start(auth)).await
+    async fn start_any(auth: bool, environment: &[(&'static str, &str)]) -> Result<Self> {
+        server::on_free_ports(LOST_A_PORT, || Self::try_start(auth, environment)).await
     }
 
-    async fn try_start(auth: bool) -> Result<Self> {
+    async fn try_start(auth: bool, environment: &[(&'static str, &str)]) -> Result<Self> {
         let mut phoenix = Self::prepare(auth)?;
+        let besides = environment.iter();
+        phoenix.besides = besides
+            .map(|(name, value)| (*name, (*value).to_owned()))
+            .collect();
         phoenix.launch().await?;
         Ok(phoenix)
     }
@@ -93,6 +106,7 @@ impl Phoenix {
             http_port,
             grpc_port,
             auth,
+            besides: Vec::new(),
         })
     }
 
@@ -222,6 +236,7 @@ impl Phoenix {
                 ("PHOENIX_ADMIN_SECRET", ADMIN_SECRET.to_owned()),
             ]);
         }
+        environment.extend(self.besides.iter().cloned());
         environment
     }
 }

@@ -117,8 +117,8 @@ impl Account {
         self.created.fetch_add(spans, Ordering::Relaxed);
     }
 
-    pub(super) fn settled(&self, fate: Fate) {
-        self.add(fate, 1);
+    pub(super) fn settled(&self, fate: Fate, spans: u64) {
+        self.add(fate, spans);
     }
 
     /// Spans were found on disk that an earlier run left there.

@@ -21,9 +21,9 @@ use super::client::Clients;
 use super::destination::ResolveError;
 use super::drop_log::{DropLog, owner};
 use super::outcome::{Outcome, Rejected};
-use super::parcel::Parcel;
+use super::parcel::{Outgoing, Parcel};
 use super::request::{Addressed, Chunk, chunks, encode};
-use super::route::{Lane, Routes, Target};
+use super::route::{Lane, Routes, Target, Way};
 use super::sink::{Sinks, SpanBatch};
 use super::spool::Spool;
 
@@ -84,16 +84,18 @@ impl Delivery {
     pub(super) async fn deliver(&self, batch: Vec<Parcel>, deadline: Instant) {
         let mut groups: HashMap<_, Vec<Parcel>> = HashMap::new();
         for parcel in batch {
-            let span = &parcel.span;
-            let key = (span.project.id(), span.session.clone(), span.origin.clone());
-            groups.entry(key).or_default().push(parcel);
+            groups.entry(parcel.kind()).or_default().push(parcel);
         }
-        let mut addressing: FuturesUnordered<_> = groups
-            .into_values()
-            .map(|group| self.address(group, deadline))
-            .collect();
-
         let mut gathered = Vec::new();
+        let mut addressing = FuturesUnordered::new();
+        for ((_, session, _), group) in groups {
+            let project = group.first().map(|first| &first.content.project);
+            let way = project.and_then(|project| self.routes.known(project, session.as_ref()));
+            match way {
+                Some(way) => gathered.push(addressed(group, &way)),
+                None => addressing.push(self.address(group, deadline)),
+            }
+        }
         let gather = async {
             while let Some(group) = addressing.next().await {
                 gathered.push(group);
@@ -107,11 +109,13 @@ impl Delivery {
 
     /// Finds out where spans of one project, session and origin go, or drops them.
     async fn address(&self, spans: Vec<Parcel>, deadline: Instant) -> Vec<Addressed> {
-        let Some(first) = spans.first() else {
+        let Some(Outgoing {
+            project, session, ..
+        }) = spans.first().map(|first| &first.content)
+        else {
             return Vec::new();
         };
-        let (project, session) = (Arc::clone(&first.span.project), first.span.session.clone());
-        let origin = first.span.origin.clone();
+        let (project, session) = (Arc::clone(project), session.clone());
         let mut backoff = Backoff::until(deadline);
         let way = async {
             loop {
@@ -133,19 +137,7 @@ impl Delivery {
         let late = || ResolveError::Unavailable("nobody said in time where they go".to_owned());
         let way = self.within(deadline, way).await;
         match way.unwrap_or_else(|| Err(late())) {
-            Ok((route, session)) => {
-                let head = match origin {
-                    Some(origin) => Arc::new(route.head_of(&origin)),
-                    None => Arc::clone(&route.head),
-                };
-                let spans = spans.into_iter().map(|parcel| Addressed {
-                    parcel,
-                    route: Arc::clone(&route),
-                    head: Arc::clone(&head),
-                    session: session.clone(),
-                });
-                spans.collect()
-            }
+            Ok(way) => addressed(spans, &way),
             Err(ResolveError::Unavailable(why)) => {
                 self.give_up(spans, &why);
                 Vec::new()
@@ -173,7 +165,7 @@ impl Delivery {
             return;
         };
         let (on_disk, others): (Vec<_>, Vec<_>) = spans.into_iter().partition(Parcel::is_on_disk);
-        tracing::debug!(spans = others.len(), why, "spans are spooled");
+        tracing::debug!(spans = Parcel::count(&others), why, "spans are spooled");
         drop(on_disk);
         spool.write(others);
     }
@@ -189,7 +181,7 @@ impl Delivery {
     async fn send(&self, mut groups: Vec<Vec<Addressed>>, deadline: Instant) {
         let key = |group: &Vec<Addressed>| {
             let first = group.first()?;
-            Some((first.parcel.span.project.id(), Arc::clone(&first.head)))
+            Some((first.parcel.content.project.id(), Arc::clone(&first.head)))
         };
         groups.sort_by_cached_key(key);
         let mut lanes: HashMap<Arc<Lane>, Vec<Addressed>> = HashMap::new();
@@ -219,14 +211,14 @@ impl Delivery {
                     self.insist(&lane, deadline, send).await
                 }
                 Target::Sink(sink) => {
-                    let batch = SpanBatch::of(&part, lane.limits.bytes);
+                    let batch = Arc::new(SpanBatch::of(&part, lane.limits.bytes));
                     let send = async || self.sinks.send(sink, &batch, deadline).await;
                     self.insist(&lane, deadline, send).await
                 }
             };
             if matches!(end, End::Unfit(_)) && part.len() > 1 && splits < MAX_SPLITS {
                 splits += 1;
-                let rest = part.split_off(part.len() / 2);
+                let rest = part.split();
                 parts.extend([rest, part]);
             } else {
                 self.settle(&lane, part, end);
@@ -269,32 +261,55 @@ impl Delivery {
             End::Delivered { rejected, message } => (rejected, message),
             End::Unfit(why) | End::Rejected(why) => (Rejected::Some(total as u64), why),
             End::Failed(why) => {
-                let spans = spans.into_iter().map(|span| span.parcel).collect();
-                self.give_up(spans, &format!("{target}: {why}"));
+                self.give_up(spans.parcels().collect(), &format!("{target}: {why}"));
                 return;
             }
         };
         let reason = DropReason::Rejected;
         let lost = rejected.count().min(total as u64);
+        let projects = || spans.0.iter().map(|group| &group.parcel.content.project);
         if lost > 0
-            && let (Some(first), Some(last)) = (spans.first(), spans.last())
+            && let (Some(first), Some(last)) = (projects().next(), projects().next_back())
         {
-            let project = owner(&first.parcel.span.project, &last.parcel.span.project);
-            self.log
-                .dropped(reason, lost, project, &format!("{target}: {why}"));
+            let why = format!("{target}: {why}");
+            self.log.dropped(reason, lost, owner(first, last), &why);
         }
         let mut told = None;
-        for (place, span) in spans.into_iter().enumerate() {
-            let project = &span.parcel.span.project;
+        let mut place = 0;
+        for parcel in spans.parcels() {
+            let project = &parcel.content.project;
             if lost < total as u64 && told != Some(project.id()) {
                 told = Some(project.id());
                 self.routes.delivered(project);
             }
-            span.parcel.settle(if rejected.has(place, total) {
-                Fate::Dropped(reason)
+            let first = place;
+            place += parcel.len();
+            if lost == 0 {
+                parcel.settle(Fate::Delivered);
             } else {
-                Fate::Delivered
-            });
+                parcel.settle_each(|at| match rejected.has(first + at, total) {
+                    true => Fate::Dropped(reason),
+                    false => Fate::Delivered,
+                });
+            }
         }
     }
+}
+
+/// Spans of one project, session and origin, with the way they go.
+fn addressed(spans: Vec<Parcel>, (route, session): &Way) -> Vec<Addressed> {
+    let origin = spans
+        .first()
+        .and_then(|first| first.content.origin.as_ref());
+    let head = match origin {
+        Some(origin) => Arc::new(route.head_of(origin)),
+        None => Arc::clone(&route.head),
+    };
+    let spans = spans.into_iter().map(|parcel| Addressed {
+        parcel,
+        route: Arc::clone(route),
+        head: Arc::clone(&head),
+        session: session.clone(),
+    });
+    spans.collect()
 }

@@ -57,8 +57,8 @@ impl DropLog {
     /// These were dropped.
     pub(super) fn dropped_all(&self, reason: DropReason, parcels: &[Parcel], why: &str) {
         if let (Some(first), Some(last)) = (parcels.first(), parcels.last()) {
-            let project = owner(&first.span.project, &last.span.project);
-            self.dropped(reason, parcels.len() as u64, project, why);
+            let project = owner(&first.content.project, &last.content.project);
+            self.dropped(reason, Parcel::count(parcels) as u64, project, why);
         }
     }
 

@@ -41,8 +41,33 @@ pub(super) struct SpanEncoder {
     start: u64,
 }
 
+/// Attributes that many spans begin with, encoded once.
+#[derive(Debug, Default)]
+pub(super) struct Preset {
+    bytes: Vec<u8>,
+    attributes: Vec<Written>,
+}
+
+impl Preset {
+    pub(super) fn new(attributes: &[KeyValue]) -> Self {
+        let mut encoder = SpanEncoder {
+            bytes: Vec::new(),
+            attributes: Vec::with_capacity(attributes.len()),
+            dropped_attributes: 0,
+            start: 0,
+        };
+        for attribute in attributes {
+            encoder.attribute(attribute);
+        }
+        Self {
+            bytes: encoder.bytes,
+            attributes: encoder.attributes,
+        }
+    }
+}
+
 /// Where an attribute lies in the bytes.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Written {
     start: usize,
     key: usize,
@@ -75,6 +100,19 @@ impl SpanEncoder {
             dropped_attributes: 0,
             start,
         }
+    }
+
+    /// Sets these attributes. No others are set before.
+    pub(super) fn preset(&mut self, preset: &Preset) {
+        let by = self.bytes.len();
+        self.bytes.extend_from_slice(&preset.bytes);
+        let moved = preset.attributes.iter().map(|written| Written {
+            start: written.start + by,
+            key: written.key + by,
+            end: written.end + by,
+            ..*written
+        });
+        self.attributes.extend(moved);
     }
 
     /// Sets an attribute. A later value of a key replaces the earlier one, as OTLP demands that

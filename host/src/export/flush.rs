@@ -67,17 +67,17 @@ impl FlushReport {
         }
     }
 
-    fn settled(&mut self, tenant: &str, fate: Fate) {
+    fn settled(&mut self, tenant: &str, fate: Fate, spans: u64) {
         let (total, part) = match fate {
             Fate::Delivered => (&mut self.delivered, TenantFlush::delivered as Part),
             Fate::Spooled => (&mut self.spooled, TenantFlush::spooled as Part),
             Fate::Dropped(_) => (&mut self.dropped, TenantFlush::dropped as Part),
         };
-        *total += 1;
-        self.left = self.left.saturating_sub(1);
+        *total += spans;
+        self.left = self.left.saturating_sub(spans);
         if let Some(report) = self.tenants.get_mut(tenant) {
-            *part(report) += 1;
-            report.left = report.left.saturating_sub(1);
+            *part(report) += spans;
+            report.left = report.left.saturating_sub(spans);
         }
     }
 
@@ -111,13 +111,13 @@ pub(super) type Reply = Box<dyn FnOnce(FlushReport) + Send>;
 /// The flushes that are under way.
 #[derive(Default)]
 pub(super) struct Flushes {
-    /// Lets the way of a span pass by without the lock while nobody flushes.
+    /// Lets the way of spans pass by without the lock while nobody flushes.
     under_way: AtomicUsize,
     list: Mutex<Vec<Flush>>,
 }
 
 struct Flush {
-    /// The number of the first span that is not waited for.
+    /// Spans of this epoch and later ones are not waited for.
     before: u64,
     deadline: Instant,
     report: FlushReport,
@@ -134,7 +134,7 @@ impl Flushes {
             return;
         }
         self.lock().push(Flush {
-            before: position.next,
+            before: position.epoch,
             deadline,
             report,
             reply,
@@ -142,13 +142,14 @@ impl Flushes {
         self.under_way.fetch_add(1, Ordering::SeqCst);
     }
 
-    pub(super) fn settled(&self, number: u64, tenant: &str, fate: Fate) {
+    /// So many spans of a tenant are settled, which ended in this epoch.
+    pub(super) fn settled(&self, epoch: u64, tenant: &str, fate: Fate, spans: u64) {
         if self.under_way.load(Ordering::SeqCst) == 0 {
             return;
         }
         let mut list = self.lock();
-        for flush in list.iter_mut().filter(|flush| number < flush.before) {
-            flush.report.settled(tenant, fate);
+        for flush in list.iter_mut().filter(|flush| epoch < flush.before) {
+            flush.report.settled(tenant, fate, spans);
         }
         self.answer(list, |flush| flush.report.left == 0);
     }

@@ -5,13 +5,13 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use bytes::Bytes;
 use serde::Serialize;
 use tokio::sync::oneshot;
 
 use super::account::{Dropped, SpanStats};
 use super::origin::Origin;
-use super::parcel::{Outgoing, SpanBytes};
+use super::packed::PackedSpans;
+use super::parcel::Outgoing;
 use super::project::Project;
 use super::queue::IngestRefusal;
 use super::ticket::Ticket;
@@ -26,9 +26,8 @@ pub struct EncodedSpans {
     /// The session they belong to, as the sender calls it. The destination says what they carry
     /// for it, so they should not have an attribute `session.id` as well.
     pub session: Option<Arc<str>>,
-    /// OTLP `Span` messages: valid protobuf, with ids. They are copied, so slices of a large
-    /// buffer do not keep it.
-    pub spans: Vec<Bytes>,
+    /// OTLP `Span` messages: valid protobuf, with ids.
+    pub spans: PackedSpans,
 }
 
 /// Why spans were not taken. Those of the call are not counted then: the sender has them still.
@@ -85,24 +84,21 @@ impl Future for Receipt {
 }
 
 impl EncodedSpans {
-    /// The spans as the queue takes them, and the receipt for them.
-    pub(super) fn prepare(self) -> (Vec<Outgoing>, Receipt) {
+    /// All of these as the queue takes them, and the receipt for them.
+    pub(super) fn prepare(all: Vec<Self>) -> (Vec<Outgoing>, Receipt) {
         let (sender, receiver) = oneshot::channel();
-        let ticket = Arc::new(Ticket::new(self.spans.len() as u64, move |stats| {
+        let count: usize = all.iter().map(|encoded| encoded.spans.len()).sum();
+        let ticket = Arc::new(Ticket::new(count as u64, move |stats| {
             let _ = sender.send(stats);
         }));
-        // One buffer for all of them: their own may be a request's in which they are a trifle.
-        let mut bytes = Vec::with_capacity(self.spans.iter().map(Bytes::len).sum());
-        for span in &self.spans {
-            bytes.extend_from_slice(span);
-        }
-        let mut bytes = Bytes::from(bytes);
-        let spans = self.spans.iter().map(|span| Outgoing {
-            project: Arc::clone(&self.project),
-            session: self.session.clone(),
-            origin: Some(Arc::clone(&self.origin)),
-            bytes: SpanBytes::Shared(bytes.split_to(span.len())),
+        let spans = all.into_iter().filter(|encoded| !encoded.spans.is_empty());
+        let spans = spans.map(|encoded| Outgoing {
+            project: encoded.project,
+            session: encoded.session,
+            origin: Some(encoded.origin),
+            spans: encoded.spans,
             ticket: Some(Arc::clone(&ticket)),
+            epoch: 0,
         });
         (spans.collect(), Receipt(receiver))
     }

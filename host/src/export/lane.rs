@@ -7,176 +7,228 @@
 //! before them. A tenant is an entry in a map while spans of it are under way, and nothing
 //! afterwards.
 
-use std::collections::{BTreeMap, HashMap, VecDeque};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+#[cfg(test)]
+mod tests;
 
-use super::parcel::Outgoing;
+use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::hash::{BuildHasherDefault, Hasher};
+use std::sync::Arc;
+
+use super::parcel::{Outgoing, Seat};
 use super::project::Project;
+use super::span::EndedSpan;
 
 /// How many times what is free one tenant may hold.
 pub(super) const SHARE: usize = 3;
 /// How many bytes of spans a tenant gives before it is the next one's turn.
 const QUANTUM: usize = 16 * 1_024;
-/// How many lanes there are at least before those of nobody are looked for.
-const SWEEP_AT_LEAST: usize = 64;
+/// Among how many of a tenant's last groups of spans one is looked for that a span fits into:
+/// its sessions take turns.
+const LOOK_BACK: usize = 8;
 
 /// What is held of something bounded.
-#[derive(Debug, Default)]
-pub(super) struct Holding {
-    spans: AtomicUsize,
-    bytes: AtomicUsize,
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Held {
+    pub(super) spans: usize,
+    pub(super) bytes: usize,
 }
 
-impl Holding {
-    pub(super) fn add(&self, spans: usize, bytes: usize) {
-        self.spans.fetch_add(spans, Ordering::SeqCst);
-        self.bytes.fetch_add(bytes, Ordering::SeqCst);
-    }
-
-    pub(super) fn remove(&self, bytes: usize) {
-        self.spans.fetch_sub(1, Ordering::SeqCst);
-        self.bytes.fetch_sub(bytes, Ordering::SeqCst);
-    }
-
-    pub(super) fn spans(&self) -> usize {
-        self.spans.load(Ordering::SeqCst)
-    }
-
-    pub(super) fn bytes(&self) -> usize {
-        self.bytes.load(Ordering::SeqCst)
-    }
-}
-
-/// What a tenant holds of the pipeline.
-#[derive(Debug)]
-pub(super) struct Share {
-    pub(super) tenant: Box<str>,
-    /// In the queue.
-    pub(super) queued: Holding,
-    /// On the way to disk, because the queue had no room.
-    pub(super) spilled: Holding,
-}
-
-impl Share {
-    fn new(tenant: &str) -> Self {
+impl Held {
+    pub(super) fn of(content: &Outgoing) -> Self {
         Self {
-            tenant: tenant.into(),
-            queued: Holding::default(),
-            spilled: Holding::default(),
+            spans: content.spans.len(),
+            bytes: content.spans.bytes(),
         }
     }
 
-    /// The share of whoever holds nothing yet.
-    pub(super) fn of_nobody() -> Self {
-        Self::new("")
+    pub(super) fn add(&mut self, more: Self) {
+        self.spans += more.spans;
+        self.bytes += more.bytes;
     }
 
-    /// Whether the tenant may hold so much more, of which so much is free.
-    pub(super) fn allows(&self, spans: usize, bytes: usize, free: (usize, usize)) -> bool {
+    pub(super) fn remove(&mut self, less: Self) {
+        self.spans = self.spans.saturating_sub(less.spans);
+        self.bytes = self.bytes.saturating_sub(less.bytes);
+    }
+
+    /// Whether a tenant that holds this may hold so much more, of which so much is free.
+    pub(super) fn allows(self, more: Self, free: Self) -> bool {
         let fits = |held: usize, more: usize, free: usize| {
             // The last of them finds the least room.
             more <= free && held.saturating_add(more) <= SHARE * (free - more + 1)
         };
-        let (free_spans, free_bytes) = free;
         // The first span of a tenant may have any size that there is room for.
-        fits(self.queued.spans(), spans, free_spans)
-            && bytes <= free_bytes
-            && (self.queued.bytes() == 0 || fits(self.queued.bytes(), bytes, free_bytes))
-    }
-
-    fn unsettled(&self) -> usize {
-        self.queued.spans() + self.spilled.spans()
+        fits(self.spans, more.spans, free.spans)
+            && more.bytes <= free.bytes
+            && (self.bytes == 0 || fits(self.bytes, more.bytes, free.bytes))
     }
 }
 
-/// A span that waits.
-#[derive(Debug)]
-pub(super) struct Waiting {
-    pub(super) span: Outgoing,
-    pub(super) number: u64,
-    pub(super) share: Arc<Share>,
-}
-
-impl Waiting {
-    fn len(&self) -> usize {
-        self.span.bytes.len()
-    }
-}
-
-/// The tenants' waiting spans.
+/// The tenants' spans.
 #[derive(Debug, Default)]
 pub(super) struct Lanes {
-    lanes: HashMap<u64, Lane>,
+    lanes: HashMap<u64, Lane, BuildHasherDefault<KeyHasher>>,
     /// The tenants of which spans wait, in the order of their turns.
     turns: VecDeque<u64>,
-    spans: usize,
-    bytes: usize,
-    sweep_at: usize,
+    /// What waits.
+    waiting: Held,
+    /// What is not settled: it waits, or is under way.
+    queued: Held,
+    /// What is on the way to disk, because there was no room.
+    spilled: Held,
 }
 
+/// A tenant of which spans are not settled.
 #[derive(Debug)]
 struct Lane {
-    share: Arc<Share>,
-    waiting: VecDeque<Waiting>,
+    /// One of its projects.
+    project: Arc<Project>,
+    queued: Held,
+    spilled: Held,
+    waiting: VecDeque<Outgoing>,
     /// How many bytes it may still give in its turn.
     deficit: usize,
+    /// How large the last group of its spans was that left.
+    usual: usize,
 }
 
 impl Lane {
-    fn of(share: Arc<Share>) -> Self {
+    fn of(project: &Arc<Project>) -> Self {
         Self {
-            share,
+            project: Arc::clone(project),
+            queued: Held::default(),
+            spilled: Held::default(),
             waiting: VecDeque::new(),
             deficit: 0,
+            usual: 0,
         }
+    }
+
+    /// Where a span of this process can be put behind others like it.
+    fn open_group(&mut self, span: &EndedSpan, epoch: u64) -> Option<&mut Outgoing> {
+        self.waiting.iter_mut().rev().take(LOOK_BACK).find(|group| {
+            group.epoch == epoch
+                && group.project.id() == span.project.id()
+                && group.session == span.session
+                && group.origin.is_none()
+                && group.ticket.is_none()
+                && group.spans.bytes() < QUANTUM
+        })
+    }
+
+    /// The next spans, at most so many and as many as its turn allows; none when that is over.
+    fn give(&mut self, most: usize) -> Option<Outgoing> {
+        let group = self.waiting.front_mut()?;
+        let count = group.spans.within(self.deficit).min(most);
+        if count == 0 {
+            return None;
+        }
+        let part = if count < group.spans.len() {
+            let rest = group.split_off(count);
+            std::mem::replace(group, rest)
+        } else {
+            self.waiting.pop_front()?
+        };
+        self.usual = part.spans.bytes().min(QUANTUM);
+        self.deficit -= part.spans.bytes();
+        Some(part)
     }
 }
 
 impl Lanes {
-    /// How many spans wait.
-    pub(super) fn spans(&self) -> usize {
-        self.spans
+    /// What waits.
+    pub(super) fn waiting(&self) -> Held {
+        self.waiting
     }
 
-    /// How many bytes of spans wait.
-    pub(super) fn bytes(&self) -> usize {
-        self.bytes
+    /// What is not settled and not on the way to disk.
+    pub(super) fn queued(&self) -> Held {
+        self.queued
     }
 
-    /// What the tenant of this project holds.
-    pub(super) fn share(&mut self, project: &Project) -> Arc<Share> {
-        if self.lanes.len() >= self.sweep_at.max(SWEEP_AT_LEAST) {
-            // Whoever has a share holds something by it, or is about to.
-            self.lanes
-                .retain(|_, lane| !lane.waiting.is_empty() || Arc::strong_count(&lane.share) > 1);
-            self.sweep_at = self.lanes.len() * 2;
+    /// What is on the way to disk.
+    pub(super) fn spilled(&self) -> Held {
+        self.spilled
+    }
+
+    /// What of that in the queue is this project's tenant's.
+    pub(super) fn queued_of(&self, project: &Project) -> Held {
+        let lane = self.lanes.get(&project.tenant_key());
+        lane.map_or_else(Held::default, |lane| lane.queued)
+    }
+
+    /// Puts a span behind others of its kind.
+    pub(super) fn push_span(&mut self, span: EndedSpan, epoch: u64) {
+        let held = Held {
+            spans: 1,
+            bytes: span.bytes.len(),
+        };
+        let lane = self.lane_for(&span.project, held);
+        if let Some(group) = lane.open_group(&span, epoch) {
+            group.spans.push(&span.bytes);
+        } else {
+            let room = lane.usual.max(held.bytes);
+            lane.waiting
+                .push_back(span.into_outgoing(room, epoch, None));
         }
-        let lane = self
-            .lanes
-            .entry(project.tenant_key())
-            .or_insert_with(|| Lane::of(Arc::new(Share::new(project.tenant_id()))));
-        Arc::clone(&lane.share)
     }
 
-    pub(super) fn push(&mut self, waiting: Waiting) {
-        let key = waiting.span.project.tenant_key();
-        let lane = self
-            .lanes
-            .entry(key)
-            .or_insert_with(|| Lane::of(Arc::clone(&waiting.share)));
-        self.spans += 1;
-        self.bytes += waiting.len();
+    /// Lets spans wait.
+    pub(super) fn push(&mut self, content: Outgoing) {
+        let held = Held::of(&content);
+        self.lane_for(&content.project, held)
+            .waiting
+            .push_back(content);
+    }
+
+    /// The lane of a project's tenant, of which so much more waits from now on.
+    fn lane_for(&mut self, project: &Arc<Project>, more: Held) -> &mut Lane {
+        let key = project.tenant_key();
+        let lane = self.lanes.entry(key).or_insert_with(|| Lane::of(project));
         if lane.waiting.is_empty() {
             self.turns.push_back(key);
         }
-        lane.waiting.push_back(waiting);
+        lane.queued.add(more);
+        self.queued.add(more);
+        self.waiting.add(more);
+        lane
+    }
+
+    /// Spans go to disk.
+    pub(super) fn spill(&mut self, content: &Outgoing) {
+        let held = Held::of(content);
+        let key = content.project.tenant_key();
+        let lane = self
+            .lanes
+            .entry(key)
+            .or_insert_with(|| Lane::of(&content.project));
+        lane.spilled.add(held);
+        self.spilled.add(held);
+    }
+
+    /// Spans are settled.
+    pub(super) fn release(&mut self, content: &Outgoing, seat: &Seat) {
+        let held = Held::of(content);
+        let key = content.project.tenant_key();
+        let Some(lane) = self.lanes.get_mut(&key) else {
+            return;
+        };
+        let (of_tenant, of_all) = match seat {
+            Seat::Queue => (&mut lane.queued, &mut self.queued),
+            Seat::Spill => (&mut lane.spilled, &mut self.spilled),
+            Seat::Disk(..) => return,
+        };
+        of_tenant.remove(held);
+        of_all.remove(held);
+        if lane.queued.spans == 0 && lane.spilled.spans == 0 {
+            self.lanes.remove(&key);
+        }
     }
 
     /// The next spans, as many and as large together as this; at least one, if one waits.
-    pub(super) fn take(&mut self, max_spans: usize, max_bytes: usize) -> Vec<Waiting> {
-        let mut batch = Vec::with_capacity(self.spans.min(max_spans));
-        let mut bytes = 0;
+    pub(super) fn take(&mut self, max_spans: usize, max_bytes: usize) -> Vec<Outgoing> {
+        let mut batch = Vec::new();
+        let mut taken = Held::default();
         while let Some(key) = self.turns.front().copied() {
             let Some(lane) = self.lanes.get_mut(&key) else {
                 self.turns.pop_front();
@@ -186,19 +238,19 @@ impl Lanes {
             if lane.deficit == 0 {
                 lane.deficit = QUANTUM;
             }
-            while let Some(next) = lane.waiting.front() {
-                let len = next.len();
-                if batch.len() >= max_spans || (!batch.is_empty() && bytes + len > max_bytes) {
-                    self.bytes -= bytes;
-                    self.spans -= batch.len();
+            while let Some(group) = lane.waiting.front() {
+                let fitting = group.spans.within(max_bytes.saturating_sub(taken.bytes));
+                let fitting = fitting.max(usize::from(taken.spans == 0));
+                let fitting = fitting.min(max_spans - taken.spans);
+                if fitting == 0 {
+                    self.waiting.remove(taken);
                     return batch;
                 }
-                if lane.deficit < len {
+                let Some(part) = lane.give(fitting) else {
                     break;
-                }
-                lane.deficit -= len;
-                bytes += len;
-                batch.extend(lane.waiting.pop_front());
+                };
+                taken.add(Held::of(&part));
+                batch.push(part);
             }
             self.turns.pop_front();
             if lane.waiting.is_empty() {
@@ -209,8 +261,7 @@ impl Lanes {
                 self.turns.push_back(key);
             }
         }
-        self.bytes -= bytes;
-        self.spans -= batch.len();
+        self.waiting.remove(taken);
         batch
     }
 
@@ -218,121 +269,26 @@ impl Lanes {
     pub(super) fn unsettled(&self) -> BTreeMap<String, u64> {
         let mut tenants = BTreeMap::new();
         for lane in self.lanes.values() {
-            let spans = lane.share.unsettled() as u64;
-            if spans > 0 {
-                *tenants.entry(lane.share.tenant.to_string()).or_default() += spans;
-            }
+            let spans = lane.queued.spans + lane.spilled.spans;
+            let tenant = lane.project.tenant_id().to_owned();
+            *tenants.entry(tenant).or_default() += spans as u64;
         }
         tenants
     }
 }
 
-#[cfg(test)]
-mod tests {
-    #![allow(clippy::indexing_slicing)]
+/// Keys are hashes already.
+#[derive(Debug, Default)]
+struct KeyHasher(u64);
 
-    use super::super::parcel::SpanBytes;
-    use super::*;
+impl Hasher for KeyHasher {
+    fn write(&mut self, _: &[u8]) {}
 
-    fn wait(lanes: &mut Lanes, project: &Arc<Project>, len: usize) {
-        let share = lanes.share(project);
-        let span = Outgoing {
-            project: Arc::clone(project),
-            session: None,
-            origin: None,
-            bytes: SpanBytes::Own(vec![0; len]),
-            ticket: None,
-        };
-        let number = 0;
-        lanes.push(Waiting {
-            span,
-            number,
-            share,
-        });
+    fn write_u64(&mut self, key: u64) {
+        self.0 = key;
     }
 
-    fn project(tenant: &str) -> Arc<Project> {
-        Arc::new(Project::new(tenant, "search", tenant))
-    }
-
-    fn tenants(batch: &[Waiting]) -> BTreeMap<&str, usize> {
-        let mut tenants = BTreeMap::new();
-        for waiting in batch {
-            *tenants.entry(waiting.span.project.tenant_id()).or_default() += 1;
-        }
-        tenants
-    }
-
-    /// Who came last with little is in the first batch, beside who has much.
-    #[test]
-    fn tenants_take_turns() {
-        let mut lanes = Lanes::default();
-        let (flood, quiet) = (project("flood"), project("quiet"));
-        for _ in 0..1_000 {
-            wait(&mut lanes, &flood, 1_024);
-        }
-        for _ in 0..5 {
-            wait(&mut lanes, &quiet, 1_024);
-        }
-        let batch = lanes.take(100, usize::MAX);
-        assert_eq!(
-            tenants(&batch),
-            BTreeMap::from([("flood", 95), ("quiet", 5)])
-        );
-        assert_eq!((lanes.spans(), lanes.bytes()), (905, 905 * 1_024));
-    }
-
-    /// Turns are counted in bytes: large spans are not let through for being few.
-    #[test]
-    fn large_spans_use_up_turns() {
-        let mut lanes = Lanes::default();
-        let (large, small) = (project("large"), project("small"));
-        for _ in 0..100 {
-            wait(&mut lanes, &large, 3 * QUANTUM);
-        }
-        for _ in 0..1_000 {
-            wait(&mut lanes, &small, QUANTUM / 16);
-        }
-        let batch = lanes.take(500, usize::MAX);
-        let counts = tenants(&batch);
-        let ratio = counts["small"] / counts["large"];
-        assert!((40..=56).contains(&ratio), "{counts:?}");
-    }
-
-    /// Everything is taken in the end, and nobody's lane stays for ever.
-    #[test]
-    fn ten_thousand_tenants_leave_nothing_behind() {
-        let mut lanes = Lanes::default();
-        for n in 0..10_000 {
-            wait(&mut lanes, &project(&n.to_string()), 100);
-        }
-        let mut taken = 0;
-        while lanes.spans() > 0 {
-            taken += lanes.take(512, 1 << 20).len();
-        }
-        assert_eq!((taken, lanes.bytes()), (10_000, 0));
-        for n in 0..10_000 {
-            lanes.share(&project(&format!("later {n}")));
-        }
-        assert!(lanes.lanes.len() < 10_100, "{} lanes", lanes.lanes.len());
-    }
-
-    /// One alone has three quarters, the second finds room, and all is never given away.
-    #[test]
-    fn a_share_leaves_room_for_others() {
-        let total = 100;
-        let mut held = vec![];
-        for _ in 0..3 {
-            let share = Share::of_nobody();
-            let used: usize = held.iter().map(|share: &Share| share.queued.spans()).sum();
-            let mut free = total - used;
-            while share.allows(1, 1, (free, usize::MAX / 8)) {
-                share.queued.add(1, 1);
-                free -= 1;
-            }
-            held.push(share);
-        }
-        let held: Vec<_> = held.iter().map(|share| share.queued.spans()).collect();
-        assert_eq!(held, [75, 19, 5]);
+    fn finish(&self) -> u64 {
+        self.0
     }
 }

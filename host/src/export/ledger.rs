@@ -125,7 +125,7 @@ mod tests {
         for n in 0..3 * MAX_PROJECTS {
             let account = ledger.named(&n.to_string());
             account.created(1);
-            account.settled(Fate::Delivered);
+            account.settled(Fate::Delivered, 1);
             created += 1;
             if n % 1_000 == 0 {
                 let ProjectStats { projects, others } = ledger.stats();
@@ -136,7 +136,7 @@ mod tests {
             }
         }
         ledger.named("on disk").unspooled(Fate::Delivered, 5);
-        held.account().settled(Fate::Delivered);
+        held.account().settled(Fate::Delivered, 1);
         let stats = ledger.stats();
         assert!(stats.projects.len() <= MAX_PROJECTS);
         let of = |name: &str| {

@@ -1,98 +1,123 @@
-//! A span between its end and its settlement.
+//! Spans between their end and their settlement.
 
-use std::ops::Deref;
 use std::sync::Arc;
 
-use bytes::Bytes;
-
 use super::account::{DropReason, Fate};
-use super::lane::Share;
 use super::origin::Origin;
-use super::project::Project;
+use super::packed::PackedSpans;
+use super::project::{Project, ProjectId};
 use super::queue::Queue;
 use super::replay::Round;
 use super::ticket::Ticket;
 
-/// A span as it waits.
+/// Spans as they wait: of one project, session and origin.
 #[derive(Debug)]
 pub(super) struct Outgoing {
     pub(super) project: Arc<Project>,
     pub(super) session: Option<Arc<str>>,
-    /// Who sent it, where that was not this process.
+    /// Who sent them, where that was not this process.
     pub(super) origin: Option<Arc<Origin>>,
-    pub(super) bytes: SpanBytes,
-    /// Who wants to know what becomes of it.
+    pub(super) spans: PackedSpans,
+    /// Who wants to know what becomes of them.
     pub(super) ticket: Option<Arc<Ticket>>,
+    /// How many flushes had begun when they ended: each waits for those of before.
+    pub(super) epoch: u64,
 }
 
-/// An OTLP `Span` message.
-#[derive(Debug)]
-pub(super) enum SpanBytes {
-    /// Made here.
-    Own(Vec<u8>),
-    /// A part of a buffer that others have parts of.
-    Shared(Bytes),
-}
-
-impl SpanBytes {
-    /// The bytes, to be kept by somebody else as well.
-    pub(super) fn to_bytes(&self) -> Bytes {
-        match self {
-            Self::Own(bytes) => Bytes::copy_from_slice(bytes),
-            Self::Shared(bytes) => bytes.clone(),
+impl Outgoing {
+    /// The spans from this one on, which are no longer here then.
+    pub(super) fn split_off(&mut self, at: usize) -> Self {
+        Self {
+            project: Arc::clone(&self.project),
+            session: self.session.clone(),
+            origin: self.origin.clone(),
+            spans: self.spans.split_off(at),
+            ticket: self.ticket.clone(),
+            epoch: self.epoch,
         }
     }
 }
 
-impl Deref for SpanBytes {
-    type Target = [u8];
-
-    fn deref(&self) -> &[u8] {
-        match self {
-            Self::Own(bytes) => bytes,
-            Self::Shared(bytes) => bytes,
-        }
-    }
-}
-
-/// Where a span is while it is under way.
-#[derive(Debug)]
+/// Where spans are while they are under way.
+#[derive(Clone, Debug)]
 pub(super) enum Seat {
     /// In the queue.
-    Queue(Arc<Share>),
+    Queue,
     /// On the way to disk, the queue having had no room.
-    Spill(Arc<Share>),
-    /// On disk; this is a copy. The numbers are the record's in the round and its own in there.
+    Spill,
+    /// On disk; these are copies. The numbers are the record's in the round and the first span's
+    /// in there.
     Disk(Arc<Round>, usize, usize),
 }
 
-/// A span in the hands of the export thread. Dropping it settles it, so none can disappear.
+/// Spans in the hands of the export thread. Dropping them settles them, so none can disappear.
 #[derive(Debug)]
 pub(super) struct Parcel {
-    pub(super) span: Outgoing,
-    pub(super) number: u64,
+    pub(super) content: Outgoing,
     pub(super) seat: Seat,
     queue: Arc<Queue>,
     fate: Option<Fate>,
 }
 
 impl Parcel {
-    pub(super) fn new(span: Outgoing, number: u64, seat: Seat, queue: &Arc<Queue>) -> Self {
+    pub(super) fn new(content: Outgoing, seat: Seat, queue: &Arc<Queue>) -> Self {
         Self {
-            span,
-            number,
+            content,
             seat,
             queue: Arc::clone(queue),
             fate: None,
         }
     }
 
-    /// Ends its way.
+    /// What the spans of all parcels that are sent alike have in common.
+    pub(super) fn kind(&self) -> (ProjectId, Option<Arc<str>>, Option<Arc<Origin>>) {
+        let content = &self.content;
+        (
+            content.project.id(),
+            content.session.clone(),
+            content.origin.clone(),
+        )
+    }
+
+    /// How many spans there are.
+    pub(super) fn len(&self) -> usize {
+        self.content.spans.len()
+    }
+
+    /// How many spans there are in all of these.
+    pub(super) fn count<'a>(parcels: impl IntoIterator<Item = &'a Self>) -> usize {
+        parcels.into_iter().map(Self::len).sum()
+    }
+
+    /// The spans from this one on, which are no longer here then.
+    pub(super) fn split_off(&mut self, at: usize) -> Self {
+        let mut seat = self.seat.clone();
+        if let Seat::Disk(_, _, first) = &mut seat {
+            *first += at;
+        }
+        Self::new(self.content.split_off(at), seat, &self.queue)
+    }
+
+    /// Ends their way.
     pub(super) fn settle(mut self, fate: Fate) {
         self.fate = Some(fate);
     }
 
-    /// Whether it is a copy of what lies on disk: let go, it lies there still.
+    /// Ends the way of each in its own.
+    pub(super) fn settle_each(mut self, fate: impl Fn(usize) -> Fate) {
+        let mut place = 0;
+        while self.len() > 0 {
+            let first = fate(place);
+            let same = (1..self.len()).find(|next| fate(place + next) != first);
+            let same = same.unwrap_or(self.len());
+            let rest = self.split_off(same);
+            self.settle(first);
+            self = rest;
+            place += same;
+        }
+    }
+
+    /// Whether they are copies of what lies on disk: let go, they lie there still.
     pub(super) fn is_on_disk(&self) -> bool {
         matches!(self.seat, Seat::Disk(..))
     }
@@ -100,11 +125,16 @@ impl Parcel {
 
 impl Drop for Parcel {
     fn drop(&mut self) {
-        if let Seat::Disk(round, record, index) = &self.seat {
+        let spans = self.len();
+        if spans == 0 {
+            return;
+        }
+        let account = self.content.project.account();
+        if let Seat::Disk(round, record, first) = &self.seat {
             if let Some(fate) = self.fate {
-                round.settled(*record, *index);
-                self.span.project.account().unspooled(fate, 1);
-                self.queue.account.unspooled(fate, 1);
+                round.settled(*record, *first..*first + spans);
+                account.unspooled(fate, spans as u64);
+                self.queue.account.unspooled(fate, spans as u64);
             }
             return;
         }
@@ -116,11 +146,11 @@ impl Drop for Parcel {
             })
         });
         // Whoever hears of it finds it in the books.
-        self.span.project.account().settled(fate);
-        self.queue.account.settled(fate);
-        if let Some(ticket) = self.span.ticket.take() {
-            ticket.settled(fate);
+        account.settled(fate, spans as u64);
+        self.queue.account.settled(fate, spans as u64);
+        if let Some(ticket) = self.content.ticket.take() {
+            ticket.settled(fate, spans as u64);
         }
-        self.queue.settled(self, fate);
+        self.queue.settled(&self.content, &self.seat, fate);
     }
 }

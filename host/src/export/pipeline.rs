@@ -17,8 +17,7 @@ use super::drop_log::DropLog;
 use super::flush::{FlushReport, Reply};
 use super::ingest::{EncodedSpans, IngestError, Receipt};
 use super::ledger::ProjectStats;
-use super::parcel::{Outgoing, SpanBytes};
-use super::queue::{Bounds, Queue};
+use super::queue::{Bounds, Queue, Refused};
 use super::route::Routes;
 use super::span::EndedSpan;
 use super::spool::{Spool, SpoolError};
@@ -51,7 +50,11 @@ pub enum StartError {
 /// application's. Clones are handles of the same pipeline. When the last is dropped without a
 /// [`shutdown`](Self::shutdown), what waits is still sent, in the background.
 #[derive(Clone, Debug)]
-pub struct Pipeline {
+pub struct Pipeline(Arc<Handle>);
+
+/// What clones of a handle share.
+#[derive(Debug)]
+struct Handle {
     queue: Arc<Queue>,
     commands: commands::UnboundedSender<Command>,
     log: Arc<DropLog>,
@@ -118,14 +121,14 @@ impl Pipeline {
                 let _suppressed = Context::enter_telemetry_suppressed_scope();
                 LocalSet::new().block_on(&runtime, worker.run());
             })?;
-        Ok(Self {
+        Ok(Self(Arc::new(Handle {
             queue,
             commands: sender,
             log,
             sync: config.use_sync_export,
             wait_for_room: policy == QueueFullPolicy::Block,
             retry_after: config.schedule_delay().clamp(RETRY_AFTER, PATIENCE),
-        })
+        })))
     }
 
     /// Takes a span that has ended. In batch mode it returns at once, or within five seconds
@@ -134,58 +137,68 @@ impl Pipeline {
     pub fn submit(&self, span: EndedSpan) {
         // The export thread must not wait for itself.
         let may_wait = !IS_EXPORT_THREAD.get();
-        let since = Instant::now();
-        let sync = may_wait && span.project.sync_export().unwrap_or(self.sync);
-        let patience = if may_wait && (sync || self.wait_for_room) {
+        let sync = may_wait && span.project.sync_export().unwrap_or(self.0.sync);
+        let patience = if may_wait && (sync || self.0.wait_for_room) {
             PATIENCE
         } else {
             Duration::ZERO
         };
-        let project = Arc::clone(&span.project);
-        let (ticket, wait) = if sync {
-            let (sender, receiver) = mpsc::sync_channel(1);
-            let ticket = Ticket::new(1, move |_| {
-                let _ = sender.send(());
-            });
-            (Some(Arc::new(ticket)), Some(receiver))
+        let taken = if sync {
+            self.submit_and_wait(span, patience)
         } else {
-            (None, None)
+            self.0.queue.push(span, None, patience)
         };
-        let span = Outgoing {
-            project: span.project,
-            session: span.session,
-            origin: None,
-            bytes: SpanBytes::Own(span.bytes),
-            ticket,
-        };
-        match self.queue.push(span, sync, patience) {
-            Ok(()) => {
-                if let Some(wait) = wait {
-                    // Answered whatever became of the span.
-                    let _ = wait.recv_timeout(PATIENCE.saturating_sub(since.elapsed()));
-                }
-            }
-            Err(reason) => self.log.dropped(reason, 1, project.name(), ""),
+        if let Err((reason, project)) = taken {
+            self.0.log.dropped(reason, 1, project.name(), "");
         }
     }
 
-    /// Takes spans that come encoded, all or none of them; it never waits. The receipt tells
-    /// what became of them, to whoever wants to wait for that.
+    fn submit_and_wait(&self, span: EndedSpan, patience: Duration) -> Result<(), Refused> {
+        let since = Instant::now();
+        let (sender, wait) = mpsc::sync_channel(1);
+        let ticket = Ticket::new(1, move |_| {
+            let _ = sender.send(());
+        });
+        self.0.queue.push(span, Some(Arc::new(ticket)), patience)?;
+        // Answered whatever became of the span.
+        let _ = wait.recv_timeout(PATIENCE.saturating_sub(since.elapsed()));
+        Ok(())
+    }
+
+    /// Takes spans that come encoded, of whatever projects, all or none of them; it never waits.
+    /// The receipt tells what became of them, to whoever wants to wait for that.
     ///
     /// # Errors
     /// [`IngestError`]; the spans are not counted then.
-    pub fn ingest(&self, spans: EncodedSpans) -> Result<Receipt, IngestError> {
-        let (spans, receipt) = spans.prepare();
-        match self.queue.push_all(spans) {
+    pub fn ingest(&self, spans: Vec<EncodedSpans>) -> Result<Receipt, IngestError> {
+        let (spans, receipt) = EncodedSpans::prepare(spans);
+        match self.0.queue.push_all(spans) {
             Ok(()) => Ok(receipt),
-            Err(refusal) => Err(refusal.into_error(self.retry_after)),
+            Err((refusal, _)) => Err(refusal.into_error(self.0.retry_after)),
+        }
+    }
+
+    /// [`ingest`](Self::ingest) that waits for room, at most so long. It needs tokio's timer.
+    ///
+    /// # Errors
+    /// As [`ingest`](Self::ingest).
+    pub async fn ingest_within(
+        &self,
+        spans: Vec<EncodedSpans>,
+        patience: Duration,
+    ) -> Result<Receipt, IngestError> {
+        let (spans, receipt) = EncodedSpans::prepare(spans);
+        let deadline = Instant::now() + patience;
+        match self.0.queue.push_all_by(spans, deadline).await {
+            Ok(()) => Ok(receipt),
+            Err(refusal) => Err(refusal.into_error(self.0.retry_after)),
         }
     }
 
     /// What became of all spans so far.
     #[must_use]
     pub fn stats(&self) -> SpanStats {
-        self.queue.account.stats()
+        self.0.queue.account.stats()
     }
 
     /// Whether spans that have to go to disk may be expected to get there: false for ten seconds
@@ -193,7 +206,7 @@ impl Pipeline {
     /// where there is none.
     #[must_use]
     pub fn spool_is_good(&self) -> bool {
-        self.queue.spool.is_good()
+        self.0.queue.spool.is_good()
     }
 
     /// What became of the spans of each project. A project that was made anew goes on with its
@@ -201,7 +214,7 @@ impl Pipeline {
     /// nothing on disk are kept together, so that all of them add up to [`stats`](Self::stats).
     #[must_use]
     pub fn project_stats(&self) -> ProjectStats {
-        self.queue.ledger.stats()
+        self.0.queue.ledger.stats()
     }
 
     /// Sends what waits, and waits for it. It needs no runtime of any kind, and returns by the
@@ -226,7 +239,7 @@ impl Pipeline {
     /// Sends what waits, gives up at the timeout what could not be sent, and ends the thread.
     /// Spans that end from now on are dropped and counted. The second call does nothing.
     pub async fn shutdown(&self, timeout: Duration) -> FlushReport {
-        if !self.queue.close() {
+        if !self.0.queue.close() {
             return FlushReport::default();
         }
         self.ask(timeout, |deadline, reply| Command::Shutdown {
@@ -238,7 +251,7 @@ impl Pipeline {
 
     /// [`shutdown`](Self::shutdown) for threads that may block.
     pub fn shutdown_blocking(&self, timeout: Duration) -> FlushReport {
-        if !self.queue.close() {
+        if !self.0.queue.close() {
             return FlushReport::default();
         }
         self.ask_blocking(timeout, |deadline, reply| Command::Shutdown {
@@ -288,13 +301,13 @@ impl Pipeline {
             .checked_add(timeout)
             .unwrap_or(now + Duration::from_secs(365 * 86_400));
         // Without the thread the reply is dropped, which answers too.
-        let _ = self.commands.send(command(deadline, Box::new(reply)));
+        let _ = self.0.commands.send(command(deadline, Box::new(reply)));
     }
 
     /// The report where the export thread gives none: it has ended, or is held up.
     fn unanswered(&self) -> FlushReport {
         FlushReport {
-            left: self.queue.unsettled(),
+            left: self.0.queue.unsettled(),
             ..FlushReport::default()
         }
     }

@@ -4,26 +4,75 @@ use std::hash::{BuildHasher, RandomState};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, LazyLock, OnceLock};
 
-use opentelemetry::KeyValue;
+use opentelemetry::{KeyValue, StringValue};
 
 use super::account::{Account, SpanStats};
+use super::encode::Preset;
+
+/// Tells projects apart, at the price of a number. Those that are made anew by the same
+/// application have the same one, so that what is known of them holds.
+pub(super) type ProjectId = u128;
 
 /// One service of one tenant, whose spans share a resource and a destination.
 ///
-/// It is cheap: names, a few attributes and counters. A cache may drop it and make it again
-/// while spans of it are still on their way; those keep theirs. Making it anew is also how a
-/// changed destination takes effect at once.
+/// It is cheap: names and counters. A cache may drop it and make it again while spans of it are
+/// still on their way.
 #[derive(Debug)]
 pub struct Project {
-    id: u64,
+    id: ProjectId,
     tenant_id: String,
     service: String,
     name: String,
+    house: Option<Arc<House>>,
     resource: Vec<KeyValue>,
+    preset: Preset,
     sync_export: Option<bool>,
     tenant_key: u64,
     /// Set by the first pipeline that has a span of it.
     account: OnceLock<Arc<Account>>,
+}
+
+/// What all projects of an application have in common.
+#[derive(Debug)]
+pub(crate) struct House {
+    resource: Vec<KeyValue>,
+    environment: StringValue,
+    keys: [RandomState; 2],
+}
+
+impl House {
+    /// `resource` is added to the resource of each project, and each span says the environment.
+    pub(crate) fn new(resource: Vec<KeyValue>, environment: impl Into<StringValue>) -> Arc<Self> {
+        Arc::new(Self {
+            resource,
+            environment: environment.into(),
+            keys: [RandomState::new(), RandomState::new()],
+        })
+    }
+
+    /// The project of a tenant's service, whose spans say so. Where its destination is another
+    /// than before, so must be its `revision`.
+    pub(crate) fn project(
+        self: &Arc<Self>,
+        tenant_id: &str,
+        service: &str,
+        name: String,
+        revision: u64,
+    ) -> Project {
+        let identity = (tenant_id, service, &name, revision);
+        let [high, low] = self.keys.each_ref().map(|key| key.hash_one(identity));
+        let preset = Preset::new(&[
+            KeyValue::new("tenant.id", tenant_id.to_owned()),
+            KeyValue::new("service.name", service.to_owned()),
+            KeyValue::new("environment", self.environment.clone()),
+        ]);
+        Project {
+            id: u128::from(high) << 64 | u128::from(low),
+            house: Some(Arc::clone(self)),
+            preset,
+            ..Project::new(tenant_id, service, name)
+        }
+    }
 }
 
 impl Project {
@@ -39,15 +88,14 @@ impl Project {
         static KEYS: LazyLock<RandomState> = LazyLock::new(RandomState::new);
         let (tenant_id, service) = (tenant_id.into(), service.into());
         Self {
-            id: NEXT.fetch_add(1, Ordering::Relaxed),
-            resource: vec![
-                KeyValue::new("service.name", service.clone()),
-                KeyValue::new("tenant.id", tenant_id.clone()),
-            ],
+            id: NEXT.fetch_add(1, Ordering::Relaxed).into(),
             tenant_key: KEYS.hash_one(&tenant_id),
             tenant_id,
             service,
             name: name.into(),
+            house: None,
+            resource: Vec::new(),
+            preset: Preset::default(),
             sync_export: None,
             account: OnceLock::new(),
         }
@@ -109,13 +157,25 @@ impl Project {
         self.tenant_key
     }
 
-    /// Different for each value made in this process.
-    pub(super) fn id(&self) -> u64 {
+    /// Different for different projects.
+    pub(super) fn id(&self) -> ProjectId {
         self.id
     }
 
-    pub(super) fn resource(&self) -> &[KeyValue] {
-        &self.resource
+    /// The attributes of its resource.
+    pub(super) fn resource(&self) -> Vec<KeyValue> {
+        let mut resource = vec![
+            KeyValue::new("service.name", self.service.clone()),
+            KeyValue::new("tenant.id", self.tenant_id.clone()),
+        ];
+        let house = self.house.iter().flat_map(|house| &house.resource);
+        merge(&mut resource, house.chain(&self.resource).cloned());
+        resource
+    }
+
+    /// What its spans say by themselves, where they are an application's.
+    pub(super) fn preset(&self) -> &Preset {
+        &self.preset
     }
 
     pub(super) fn sync_export(&self) -> Option<bool> {

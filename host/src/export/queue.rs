@@ -5,23 +5,30 @@
 //! does not answer costs a known amount of memory, and a span leaves the books only by one door,
 //! [`Parcel::settle`], or by being dropped. Where a spool is there to take them, spans that find
 //! no room *spill*: they wait, within a bound of their own, to be written to disk.
+//!
+//! A span that ends is copied behind the others of its project ([`super::lane`]); from then on
+//! everything is done to all of them at once.
 
 #[cfg(test)]
 mod tests;
 
-use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::collections::{BTreeMap, HashMap};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use tokio::sync::Notify;
+use tokio::time::timeout_at;
 
 use super::account::{Account, DropReason, Fate};
 use super::flush::Flushes;
-use super::lane::{Holding, Lanes, Share, Waiting};
+use super::lane::{Held, Lanes};
 use super::ledger::Ledger;
 use super::parcel::{Outgoing, Parcel, Seat};
+use super::project::Project;
+use super::span::EndedSpan;
 use super::spool::SpoolHealth;
+use super::ticket::Ticket;
 
 /// The most bytes of spans that are not settled yet.
 const MAX_BYTES: usize = 64 * 1_024 * 1_024;
@@ -58,18 +65,19 @@ pub(super) enum IngestRefusal {
     TooLarge,
 }
 
+/// Why a span was not taken in, and whose it was.
+pub(super) type Refused = (DropReason, Arc<Project>);
+
 /// The queue between the application's threads and the export thread.
 #[derive(Debug)]
 pub(super) struct Queue {
     bounds: Bounds,
     state: Mutex<State>,
-    /// Told when room was made while somebody waits for it.
+    /// Told when room was made, to threads that wait for it and to tasks that do.
     room: Condvar,
-    waiting_for_room: AtomicUsize,
+    room_for_tasks: Notify,
     /// Told when the export thread should have a look.
     arrival: Notify,
-    held: Holding,
-    spilled: Holding,
     /// Set when what is still unsettled is given up.
     abandoned: AtomicBool,
     pub(super) account: Account,
@@ -82,17 +90,21 @@ pub(super) struct Queue {
 #[derive(Debug, Default)]
 struct State {
     lanes: Lanes,
-    spill: Vec<Waiting>,
-    next: u64,
+    spill: Vec<Outgoing>,
+    /// How many flushes have begun.
+    epoch: u64,
     urgent: bool,
     closed: bool,
+    waiting_for_room: usize,
+    /// How many spans have left since somebody who waits for room was told.
+    left: usize,
 }
 
-/// What there is to know of the queue at a moment.
+/// What there is to know of the queue when a flush begins.
 pub(super) struct Position {
-    /// The number of the next span.
-    pub(super) next: u64,
-    /// How many before it are not settled, by tenant.
+    /// The epoch that begins with it.
+    pub(super) epoch: u64,
+    /// How many spans of before are not settled, by tenant.
     pub(super) unsettled: BTreeMap<String, u64>,
 }
 
@@ -102,10 +114,8 @@ impl Queue {
             bounds,
             state: Mutex::default(),
             room: Condvar::new(),
-            waiting_for_room: AtomicUsize::new(0),
+            room_for_tasks: Notify::new(),
             arrival: Notify::new(),
-            held: Holding::default(),
-            spilled: Holding::default(),
             abandoned: AtomicBool::new(false),
             account: Account::default(),
             ledger: Ledger::new(),
@@ -115,121 +125,159 @@ impl Queue {
     }
 
     /// Takes a span in, or says why not; either way it is counted. Waits up to `patience` for
-    /// room. An urgent span is sent at once.
+    /// room. One with a ticket, for which somebody waits, is sent at once.
     pub(super) fn push(
         &self,
-        span: Outgoing,
-        urgent: bool,
+        span: EndedSpan,
+        ticket: Option<Arc<Ticket>>,
         patience: Duration,
-    ) -> Result<(), DropReason> {
-        let bytes = span.bytes.len();
-        self.ledger.account(&span.project).created(1);
+    ) -> Result<(), Refused> {
+        let more = Held {
+            spans: 1,
+            bytes: span.bytes.len(),
+        };
+        let account = Arc::clone(self.ledger.account(&span.project));
+        account.created(1);
         self.account.created(1);
         let mut state = self.lock();
-        let share = state.lanes.share(&span.project);
-        if !self.has_room(&share, 1, bytes) && !self.bounds.spills && !patience.is_zero() {
-            state = self.wait_for_room(state, &share, bytes, patience);
+        let has_room = |state: &State| {
+            let held = state.lanes.queued_of(&span.project);
+            held.allows(more, self.free(state))
+        };
+        let mut fits = has_room(&state);
+        if !fits && !self.bounds.spills && !patience.is_zero() {
+            state = self.wait_for_room(state, patience, &has_room);
+            fits = has_room(&state);
         }
         let reason = if state.closed {
             DropReason::Shutdown
-        } else if self.has_room(&share, 1, bytes) {
-            self.admit(state, &share, std::iter::once(span), bytes, urgent);
+        } else if fits {
+            let was_empty = state.lanes.waiting().spans == 0;
+            state.urgent |= ticket.is_some();
+            let epoch = state.epoch;
+            match ticket {
+                None => state.lanes.push_span(span, epoch),
+                ticket => state
+                    .lanes
+                    .push(span.into_outgoing(more.bytes, epoch, ticket)),
+            }
+            self.announce(state, was_empty);
             return Ok(());
-        } else if self.may_spill(bytes) {
-            self.spill(state, &share, std::iter::once(span), bytes);
+        } else if self.may_spill(&state, more.bytes) {
+            let content = span.into_outgoing(more.bytes, state.epoch, ticket);
+            state.lanes.spill(&content);
+            state.spill.push(content);
+            drop(state);
+            self.arrival.notify_one();
             return Ok(());
         } else {
             // What is in the way need not wait for its batch to fill.
             self.hurry(state);
             DropReason::QueueFull
         };
-        span.project.account().settled(Fate::Dropped(reason));
-        self.account.settled(Fate::Dropped(reason));
-        Err(reason)
+        account.settled(Fate::Dropped(reason), 1);
+        self.account.settled(Fate::Dropped(reason), 1);
+        Err((reason, span.project))
     }
 
-    /// Takes spans of one project in, all or none, and never waits. Those that are refused are
-    /// not counted: whoever brought them has them still.
-    pub(super) fn push_all(&self, spans: Vec<Outgoing>) -> Result<(), IngestRefusal> {
-        let Some(first) = spans.first() else {
-            return Ok(());
-        };
-        let count = spans.len();
-        let bytes = spans.iter().map(|span| span.bytes.len()).sum();
-        let account = Arc::clone(self.ledger.account(&first.project));
+    /// Takes spans in, all or none, and never waits. Those that are refused are not counted:
+    /// whoever brought them has them still, and gets them back.
+    pub(super) fn push_all(
+        &self,
+        spans: Vec<Outgoing>,
+    ) -> Result<(), (IngestRefusal, Vec<Outgoing>)> {
+        for content in &spans {
+            self.ledger.account(&content.project);
+        }
         let mut state = self.lock();
         if state.closed {
-            return Err(IngestRefusal::Closed);
+            return Err((IngestRefusal::Closed, spans));
         }
-        let share = state.lanes.share(&first.project);
-        let fits = self.has_room(&share, count, bytes);
-        if !fits && !self.may_spill(bytes) {
-            let empty = Share::of_nobody();
-            let ever = empty.allows(count, bytes, (self.bounds.spans, MAX_BYTES))
-                || (self.bounds.spills && bytes <= MAX_SPILLED_BYTES);
+        let free = self.free(&state);
+        let spilled = state.lanes.spilled().bytes;
+        let Some(seats) = self.seats(&spans, free, spilled, |of| {
+            state.lanes.queued_of(&of.project)
+        }) else {
+            let empty = self.seats(&spans, self.all(), 0, |_| Held::default());
             self.hurry(state);
-            return Err(if ever {
-                IngestRefusal::Full
+            let refusal = match empty {
+                Some(_) => IngestRefusal::Full,
+                None => IngestRefusal::TooLarge,
+            };
+            return Err((refusal, spans));
+        };
+        let was_empty = state.lanes.waiting().spans == 0;
+        for (mut content, seat) in spans.into_iter().zip(seats) {
+            let count = content.spans.len() as u64;
+            content.project.account().created(count);
+            self.account.created(count);
+            content.epoch = state.epoch;
+            if matches!(seat, Seat::Queue) {
+                state.lanes.push(content);
             } else {
-                IngestRefusal::TooLarge
-            });
+                state.lanes.spill(&content);
+                state.spill.push(content);
+            }
         }
-        account.created(count as u64);
-        self.account.created(count as u64);
-        if fits {
-            self.admit(state, &share, spans.into_iter(), bytes, false);
-        } else {
-            self.spill(state, &share, spans.into_iter(), bytes);
-        }
+        self.announce(state, was_empty);
         Ok(())
     }
 
-    fn admit(
+    /// [`push_all`](Self::push_all) that waits for room until the deadline.
+    pub(super) async fn push_all_by(
         &self,
-        mut state: MutexGuard<'_, State>,
-        share: &Arc<Share>,
-        spans: impl ExactSizeIterator<Item = Outgoing>,
-        bytes: usize,
-        urgent: bool,
-    ) {
-        let count = spans.len();
-        self.held.add(count, bytes);
-        share.queued.add(count, bytes);
-        state.urgent |= urgent;
-        let first = state.lanes.spans() == 0;
-        for span in spans {
-            let waiting = state.number(span, share);
-            state.lanes.push(waiting);
-        }
-        let due = state.urgent || self.batch_is_full(&state);
-        drop(state);
-        if first || due {
-            self.arrival.notify_one();
+        mut spans: Vec<Outgoing>,
+        deadline: tokio::time::Instant,
+    ) -> Result<(), IngestRefusal> {
+        loop {
+            let mut room = std::pin::pin!(self.room_for_tasks.notified());
+            // From now on: what leaves before the next line is heard of too.
+            room.as_mut().enable();
+            match self.push_all(spans) {
+                Err((IngestRefusal::Full, back)) => spans = back,
+                Err((refusal, _)) => return Err(refusal),
+                Ok(()) => return Ok(()),
+            }
+            let now = tokio::time::Instant::now();
+            if now >= deadline {
+                return Err(IngestRefusal::Full);
+            }
+            let _ = timeout_at(deadline.min(now + LOOK_EVERY), room).await;
         }
     }
 
-    fn spill(
+    /// Where each of these finds a place, if all of them do.
+    fn seats(
         &self,
-        mut state: MutexGuard<'_, State>,
-        share: &Arc<Share>,
-        spans: impl ExactSizeIterator<Item = Outgoing>,
-        bytes: usize,
-    ) {
-        let count = spans.len();
-        self.spilled.add(count, bytes);
-        share.spilled.add(count, bytes);
-        for span in spans {
-            let waiting = state.number(span, share);
-            state.spill.push(waiting);
-        }
-        drop(state);
-        self.arrival.notify_one();
+        spans: &[Outgoing],
+        mut free: Held,
+        mut spilled: usize,
+        queued_of: impl Fn(&Outgoing) -> Held,
+    ) -> Option<Vec<Seat>> {
+        let mut tenants = HashMap::new();
+        let seats = spans.iter().map(|content| {
+            let key = content.project.tenant_key();
+            let held = tenants.entry(key).or_insert_with(|| queued_of(content));
+            let more = Held::of(content);
+            if held.allows(more, free) {
+                held.add(more);
+                free.remove(more);
+                Some(Seat::Queue)
+            } else if self.bounds.spills && spilled + more.bytes <= MAX_SPILLED_BYTES {
+                spilled += more.bytes;
+                Some(Seat::Spill)
+            } else {
+                None
+            }
+        });
+        seats.collect()
     }
 
     /// Refuses every span from now on. Says whether this call did it.
     pub(super) fn close(&self) -> bool {
         let first = !std::mem::replace(&mut self.lock().closed, true);
         self.room.notify_all();
+        self.room_for_tasks.notify_waiters();
         first
     }
 
@@ -256,7 +304,7 @@ impl Queue {
     }
 
     pub(super) fn is_empty(&self) -> bool {
-        self.lock().lanes.spans() == 0
+        self.lock().lanes.waiting().spans == 0
     }
 
     /// The next batch, if one is full, or urgent, or all that waits is wanted.
@@ -271,54 +319,74 @@ impl Queue {
             ..
         } = self.bounds;
         let batch = state.lanes.take(batch_spans, batch_bytes);
-        state.urgent &= state.lanes.spans() > 0;
+        state.urgent &= state.lanes.waiting().spans > 0;
         drop(state);
-        let parcel = |waiting: Waiting| {
-            let seat = Seat::Queue(waiting.share);
-            Parcel::new(waiting.span, waiting.number, seat, self)
-        };
-        batch.into_iter().map(parcel).collect()
+        self.parcels(batch, &Seat::Queue)
     }
 
     /// What has to be written to disk because there was no room for it.
     pub(super) fn take_spill(self: &Arc<Self>) -> Vec<Parcel> {
         let spill = std::mem::take(&mut self.lock().spill);
-        let parcel = |waiting: Waiting| {
-            let seat = Seat::Spill(waiting.share);
-            Parcel::new(waiting.span, waiting.number, seat, self)
-        };
-        spill.into_iter().map(parcel).collect()
+        self.parcels(spill, &Seat::Spill)
     }
 
+    fn parcels(self: &Arc<Self>, spans: Vec<Outgoing>, seat: &Seat) -> Vec<Parcel> {
+        let parcels = spans.into_iter();
+        parcels
+            .map(|content| Parcel::new(content, seat.clone(), self))
+            .collect()
+    }
+
+    /// Where a flush begins: spans that end from now on are of another epoch.
     pub(super) fn position(&self) -> Position {
-        let state = self.lock();
+        let mut state = self.lock();
+        state.epoch += 1;
         Position {
-            next: state.next,
+            epoch: state.epoch,
             unsettled: state.lanes.unsettled(),
         }
     }
 
     pub(super) fn unsettled(&self) -> u64 {
-        (self.held.spans() + self.spilled.spans()) as u64
+        let state = self.lock();
+        (state.lanes.queued().spans + state.lanes.spilled().spans) as u64
     }
 
-    fn has_room(&self, share: &Share, spans: usize, bytes: usize) -> bool {
-        let free_spans = self.bounds.spans.saturating_sub(self.held.spans());
-        let free_bytes = MAX_BYTES.saturating_sub(self.held.bytes());
-        share.allows(spans, bytes, (free_spans, free_bytes))
+    /// What there is room for while nothing is held.
+    fn all(&self) -> Held {
+        Held {
+            spans: self.bounds.spans,
+            bytes: MAX_BYTES,
+        }
     }
 
-    fn may_spill(&self, bytes: usize) -> bool {
-        self.bounds.spills && self.spilled.bytes() + bytes <= MAX_SPILLED_BYTES
+    fn free(&self, state: &State) -> Held {
+        let mut free = self.all();
+        free.remove(state.lanes.queued());
+        free
+    }
+
+    fn may_spill(&self, state: &State, bytes: usize) -> bool {
+        self.bounds.spills && state.lanes.spilled().bytes + bytes <= MAX_SPILLED_BYTES
     }
 
     fn batch_is_full(&self, state: &State) -> bool {
-        state.lanes.spans() >= self.bounds.batch_spans
-            || state.lanes.bytes() >= self.bounds.batch_bytes
+        let waiting = state.lanes.waiting();
+        waiting.spans >= self.bounds.batch_spans || waiting.bytes >= self.bounds.batch_bytes
+    }
+
+    /// Tells the export thread of spans that came in, if it has to know.
+    fn announce(&self, state: MutexGuard<'_, State>, was_empty: bool) {
+        let wake =
+            was_empty || state.urgent || !state.spill.is_empty() || self.batch_is_full(&state);
+        drop(state);
+        if wake {
+            self.arrival.notify_one();
+        }
     }
 
     fn hurry(&self, mut state: MutexGuard<'_, State>) {
-        state.urgent |= state.lanes.spans() > 0;
+        state.urgent |= state.lanes.waiting().spans > 0;
         drop(state);
         self.arrival.notify_one();
     }
@@ -326,16 +394,15 @@ impl Queue {
     fn wait_for_room<'a>(
         &'a self,
         mut state: MutexGuard<'a, State>,
-        share: &Share,
-        bytes: usize,
         patience: Duration,
+        has_room: &impl Fn(&State) -> bool,
     ) -> MutexGuard<'a, State> {
         let deadline = Instant::now() + patience;
-        self.waiting_for_room.fetch_add(1, Ordering::SeqCst);
+        state.waiting_for_room += 1;
         // Whoever waits for room waits for what is in the way.
-        state.urgent |= state.lanes.spans() > 0;
+        state.urgent |= state.lanes.waiting().spans > 0;
         self.arrival.notify_one();
-        while !state.closed && !self.has_room(share, 1, bytes) {
+        while !state.closed && !has_room(&state) {
             let left = deadline.saturating_duration_since(Instant::now());
             if left.is_zero() {
                 break;
@@ -346,49 +413,34 @@ impl Queue {
                 .unwrap_or_else(PoisonError::into_inner)
                 .0;
         }
-        self.waiting_for_room.fetch_sub(1, Ordering::SeqCst);
+        state.waiting_for_room -= 1;
         state
     }
 
-    /// Gives the room of a parcel back, and tells the flushes.
-    pub(super) fn settled(&self, parcel: &Parcel, fate: Fate) {
-        let bytes = parcel.span.bytes.len();
-        let share = match &parcel.seat {
-            Seat::Queue(share) => {
-                self.held.remove(bytes);
-                share.queued.remove(bytes);
-                share
+    /// Gives the room of spans back, and tells the flushes.
+    pub(super) fn settled(&self, content: &Outgoing, seat: &Seat, fate: Fate) {
+        let spans = content.spans.len();
+        let mut state = self.lock();
+        state.lanes.release(content, seat);
+        state.left += spans;
+        let tell = state.left >= WAKE_EVERY || state.lanes.queued().spans == 0;
+        if tell {
+            state.left = 0;
+        }
+        let threads_wait = state.waiting_for_room > 0;
+        drop(state);
+        let tenant = content.project.tenant_id();
+        self.flushes
+            .settled(content.epoch, tenant, fate, spans as u64);
+        if tell {
+            self.room_for_tasks.notify_waiters();
+            if threads_wait {
+                self.room.notify_all();
             }
-            Seat::Spill(share) => {
-                self.spilled.remove(bytes);
-                share.spilled.remove(bytes);
-                share
-            }
-            Seat::Disk(..) => return,
-        };
-        self.flushes.settled(parcel.number, &share.tenant, fate);
-        // Both sides change their number before they read the other's, so one of them sees it.
-        if self.waiting_for_room.load(Ordering::SeqCst) > 0
-            && self.held.spans().is_multiple_of(WAKE_EVERY)
-        {
-            drop(self.lock());
-            self.room.notify_all();
         }
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl State {
-    fn number(&mut self, span: Outgoing, share: &Arc<Share>) -> Waiting {
-        let number = self.next;
-        self.next += 1;
-        Waiting {
-            span,
-            number,
-            share: Arc::clone(share),
-        }
     }
 }

@@ -7,6 +7,7 @@
 //! waits, longer each time, and others go first.
 
 use std::collections::{HashMap, HashSet};
+use std::ops::Range;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -14,7 +15,7 @@ use rand::RngExt;
 use tokio::time::Instant;
 
 use super::origin::{Origin, SchemaUrls};
-use super::parcel::{Outgoing, Parcel, Seat, SpanBytes};
+use super::parcel::{Outgoing, Parcel, Seat};
 use super::project::Project;
 use super::queue::Queue;
 use super::spool::{Gone, Record};
@@ -51,10 +52,10 @@ pub(super) struct Round {
 }
 
 impl Round {
-    pub(super) fn settled(&self, record: usize, index: usize) {
+    pub(super) fn settled(&self, record: usize, spans: Range<usize>) {
         let mut records = self.records.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some((_, _, settled)) = records.get_mut(record) {
-            settled.insert(index);
+            settled.extend(spans);
         }
     }
 }
@@ -160,19 +161,22 @@ impl Replay {
             };
             let session: Option<Arc<str>> = record.session.map(Into::into);
             let settled = backlog.settled.get(&record.sequence);
-            for (index, bytes) in record.spans.into_iter().enumerate() {
-                if settled.is_some_and(|settled| settled.contains(&index)) {
+            let is_settled = |index: &usize| settled.is_some_and(|of| of.contains(index));
+            let spans: Vec<_> = record.spans.into_iter().enumerate().collect();
+            for spans in spans.chunk_by(|(a, _), (b, _)| is_settled(a) == is_settled(b)) {
+                let Some((first, _)) = spans.first().filter(|(index, _)| !is_settled(index)) else {
                     continue;
-                }
-                let span = Outgoing {
+                };
+                let content = Outgoing {
                     project: Arc::clone(&project),
                     session: session.clone(),
                     origin: Some(Arc::clone(&origin)),
-                    bytes: SpanBytes::Shared(bytes),
+                    spans: spans.iter().map(|(_, span)| span).collect(),
                     ticket: None,
+                    epoch: 0,
                 };
-                let seat = Seat::Disk(Arc::clone(&round), place, index);
-                parcels.push(Parcel::new(span, 0, seat, queue));
+                let seat = Seat::Disk(Arc::clone(&round), place, *first);
+                parcels.push(Parcel::new(content, seat, queue));
             }
         }
         Some((round, parcels))

@@ -8,140 +8,197 @@ use super::encode::{delimited_len, put_delimiter, put_string, string_len};
 use super::parcel::Parcel;
 use super::route::{Head, Lane, Route, Target};
 
-/// A span that knows its way.
+/// The most that stands before and after a span, or a group of them, besides what is in it.
+const DELIMITERS: usize = 64;
+
+/// Spans that know their way.
 #[derive(Debug)]
 pub(super) struct Addressed {
     pub(super) parcel: Parcel,
     pub(super) route: Arc<Route>,
-    /// What stands above it, and above the others of its project and origin.
+    /// What stands above them, and above others of their project and origin.
     pub(super) head: Arc<Head>,
-    /// Attributes of its session, to append to its bytes.
+    /// Attributes of their session, to append to the bytes of each.
     pub(super) session: Option<Arc<[u8]>>,
 }
 
 impl Addressed {
-    /// The parts of its `Span` message. Protobuf lets a repeated field be appended.
-    pub(super) fn parts(&self) -> [&[u8]; 3] {
-        [
-            &self.parcel.span.bytes,
-            &self.route.span_attributes,
-            self.session.as_deref().unwrap_or_default(),
-        ]
+    /// Each of its spans, in the parts of its `Span` message. Protobuf lets a repeated field be
+    /// appended.
+    pub(super) fn spans(&self) -> impl Iterator<Item = [&[u8]; 3]> {
+        let attributes = self.route.span_attributes.as_slice();
+        let session = self.session.as_deref().unwrap_or_default();
+        let spans = self.parcel.content.spans.iter();
+        spans.map(move |span| [span, attributes, session])
     }
 
-    fn len(&self) -> usize {
-        self.parts().iter().map(|part| part.len()).sum()
+    /// What a span adds to a request at most if it is the first of its project, and so brings
+    /// resource and scope.
+    pub(super) fn cost(&self, span: &[&[u8]; 3]) -> usize {
+        self.head_cost() + span_len(span) + DELIMITERS
     }
 
-    /// What it adds to a request at most: its head, and the resource's and scope's in case it
-    /// is the first of its project.
-    pub(super) fn cost(&self) -> usize {
-        const DELIMITERS: usize = 64;
+    fn head_cost(&self) -> usize {
         let Head {
             resource,
             scope,
             schema_urls: urls,
         } = &*self.head;
-        let head = resource.len() + scope.len() + urls.resource.len() + urls.spans.len();
-        self.len() + head + DELIMITERS
+        resource.len() + scope.len() + urls.resource.len() + urls.spans.len() + DELIMITERS
+    }
+
+    /// The spans from this one on, which are no longer here then.
+    fn split_off(&mut self, at: usize) -> Self {
+        Self {
+            parcel: self.parcel.split_off(at),
+            route: Arc::clone(&self.route),
+            head: Arc::clone(&self.head),
+            session: self.session.clone(),
+        }
     }
 }
 
+fn span_len(span: &[&[u8]; 3]) -> usize {
+    span.iter().map(|part| part.len()).sum()
+}
+
 /// Spans for one request. Those with equal heads lie together.
-pub(super) type Chunk = Vec<Addressed>;
+#[derive(Debug, Default)]
+pub(super) struct Chunk(pub(super) Vec<Addressed>);
+
+impl Chunk {
+    /// How many spans there are.
+    pub(super) fn len(&self) -> usize {
+        Parcel::count(self.0.iter().map(|group| &group.parcel))
+    }
+
+    /// The second half of its spans, which are no longer here then.
+    pub(super) fn split(&mut self) -> Self {
+        let mut first = self.len() / 2;
+        let mut rest = Vec::new();
+        for mut group in std::mem::take(&mut self.0) {
+            let len = group.parcel.len();
+            if first == 0 {
+                rest.push(group);
+                continue;
+            }
+            if len > first {
+                rest.push(group.split_off(first));
+            }
+            first -= len.min(first);
+            self.0.push(group);
+        }
+        Self(rest)
+    }
+
+    pub(super) fn parcels(self) -> impl Iterator<Item = Parcel> {
+        self.0.into_iter().map(|group| group.parcel)
+    }
+}
 
 /// Cuts spans of one lane into chunks that keep its limits.
-pub(super) fn chunks(lane: &Lane, max_spans: usize, spans: Vec<Addressed>) -> Vec<Chunk> {
+pub(super) fn chunks(lane: &Lane, max_spans: usize, groups: Vec<Addressed>) -> Vec<Chunk> {
     let max_spans = max_spans.min(lane.limits.spans).max(1);
     // A sink is told of one resource a call.
     let mixed = matches!(lane.target, Target::Otlp(_));
-    let fits = |chunk: &Chunk, span: &Addressed| {
+    let mut chunks = Vec::new();
+    let mut chunk = Chunk::default();
+    let (mut spans, mut bytes) = (0, 0);
+    for mut group in groups {
         let same = |last: &Addressed| {
-            Arc::ptr_eq(&last.head, &span.head) || last.head.resource == span.head.resource
+            Arc::ptr_eq(&last.head, &group.head) || last.head.resource == group.head.resource
         };
-        chunk.len() < max_spans && (mixed || chunk.last().is_none_or(same))
-    };
-    let mut chunks: Vec<Chunk> = Vec::new();
-    let mut bytes = 0;
-    for span in spans {
-        let cost = span.cost();
-        match chunks.last_mut() {
-            Some(chunk) if bytes + cost <= lane.limits.bytes && fits(chunk, &span) => {
-                bytes += cost;
-                chunk.push(span);
-            }
-            _ => {
-                bytes = cost;
-                chunks.push(vec![span]);
-            }
+        if !mixed && !chunk.0.last().is_none_or(same) {
+            chunks.push(std::mem::take(&mut chunk));
+            (spans, bytes) = (0, 0);
         }
+        loop {
+            let mut with = bytes + group.head_cost();
+            let mut fitting = 0;
+            for span in group.spans().take(max_spans - spans) {
+                with += span_len(&span) + DELIMITERS;
+                if with > lane.limits.bytes && spans + fitting > 0 {
+                    break;
+                }
+                bytes = with;
+                fitting += 1;
+            }
+            spans += fitting;
+            let rest = (fitting < group.parcel.len()).then(|| group.split_off(fitting));
+            if fitting > 0 {
+                chunk.0.push(group);
+            }
+            let Some(rest) = rest else { break };
+            chunks.push(std::mem::take(&mut chunk));
+            (spans, bytes) = (0, 0);
+            group = rest;
+        }
+    }
+    if !chunk.0.is_empty() {
+        chunks.push(chunk);
     }
     chunks
 }
 
 /// The request that carries a chunk: a `ResourceSpans` for each head.
-pub(super) fn encode(chunk: &[Addressed]) -> Bytes {
-    let groups = || chunk.chunk_by(|a, b| Arc::ptr_eq(&a.head, &b.head) || a.head == b.head);
-    let total = groups()
-        .map(|spans| delimited_len(1, Layout::of(spans).resource_spans))
-        .sum();
-    let mut bytes = Vec::with_capacity(total);
-    for spans in groups() {
-        let Some(first) = spans.first() else { continue };
-        let layout = Layout::of(spans);
-        put_delimiter(1, layout.resource_spans, &mut bytes);
-        let Head {
-            resource,
-            scope,
-            schema_urls,
-        } = &*first.head;
-        put_delimiter(1, resource.len(), &mut bytes);
-        bytes.extend_from_slice(resource);
-        put_delimiter(2, layout.scope_spans, &mut bytes);
-        put_delimiter(1, scope.len(), &mut bytes);
-        bytes.extend_from_slice(scope);
-        for span in spans {
-            put_delimiter(2, span.len(), &mut bytes);
-            for part in span.parts() {
-                bytes.extend_from_slice(part);
-            }
-        }
-        put_string(3, &schema_urls.spans, &mut bytes);
-        put_string(3, &schema_urls.resource, &mut bytes);
+pub(super) fn encode(chunk: &Chunk) -> Bytes {
+    let by_head = |a: &Addressed, b: &Addressed| Arc::ptr_eq(&a.head, &b.head) || a.head == b.head;
+    let parts: Vec<_> = chunk.0.chunk_by(by_head).filter_map(Part::of).collect();
+    let total = parts
+        .iter()
+        .map(|part| delimited_len(1, part.resource_spans));
+    let mut bytes = Vec::with_capacity(total.sum());
+    for part in &parts {
+        part.append_to(&mut bytes);
     }
     bytes.into()
 }
 
-/// The lengths that protobuf wants ahead.
-struct Layout {
+/// A `ResourceSpans`, with the lengths that protobuf wants ahead.
+struct Part<'a> {
+    groups: &'a [Addressed],
+    head: &'a Head,
     scope_spans: usize,
     resource_spans: usize,
 }
 
-impl Layout {
-    fn of(spans: &[Addressed]) -> Self {
-        let Some(Head {
+impl<'a> Part<'a> {
+    fn of(groups: &'a [Addressed]) -> Option<Self> {
+        let head = &*groups.first()?.head;
+        let spans = groups.iter().flat_map(Addressed::spans);
+        let spans: usize = spans.map(|span| delimited_len(2, span_len(&span))).sum();
+        let scope_spans =
+            delimited_len(1, head.scope.len()) + spans + string_len(3, &head.schema_urls.spans);
+        let resource_spans = delimited_len(1, head.resource.len())
+            + delimited_len(2, scope_spans)
+            + string_len(3, &head.schema_urls.resource);
+        Some(Self {
+            groups,
+            head,
+            scope_spans,
+            resource_spans,
+        })
+    }
+
+    fn append_to(&self, bytes: &mut Vec<u8>) {
+        let Head {
             resource,
             scope,
             schema_urls,
-        }) = spans.first().map(|span| &*span.head)
-        else {
-            return Self {
-                scope_spans: 0,
-                resource_spans: 0,
-            };
-        };
-        let scope_spans = delimited_len(1, scope.len())
-            + spans
-                .iter()
-                .map(|span| delimited_len(2, span.len()))
-                .sum::<usize>()
-            + string_len(3, &schema_urls.spans);
-        Self {
-            scope_spans,
-            resource_spans: delimited_len(1, resource.len())
-                + delimited_len(2, scope_spans)
-                + string_len(3, &schema_urls.resource),
+        } = self.head;
+        put_delimiter(1, self.resource_spans, bytes);
+        put_delimiter(1, resource.len(), bytes);
+        bytes.extend_from_slice(resource);
+        put_delimiter(2, self.scope_spans, bytes);
+        put_delimiter(1, scope.len(), bytes);
+        bytes.extend_from_slice(scope);
+        for span in self.groups.iter().flat_map(Addressed::spans) {
+            put_delimiter(2, span_len(&span), bytes);
+            for part in span {
+                bytes.extend_from_slice(part);
+            }
         }
+        put_string(3, &schema_urls.spans, bytes);
+        put_string(3, &schema_urls.resource, bytes);
     }
 }

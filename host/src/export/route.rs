@@ -19,13 +19,13 @@ use super::destination::{
 };
 use super::encode::{encode_attributes, put_string};
 use super::origin::{Origin, SchemaUrls};
-use super::project::{Project, merge};
+use super::project::{Project, ProjectId, merge};
 use super::sink::Sink;
 
 /// How long an answer of the resolver holds.
 const TIME_TO_LIVE: Duration = Duration::from_secs(60);
 /// How many projects' answers are kept.
-const MAX_PROJECTS: NonZeroUsize = NonZeroUsize::MIN.saturating_add(1_023);
+const MAX_PROJECTS: NonZeroUsize = NonZeroUsize::MIN.saturating_add(16_383);
 /// How many sessions' answers are kept.
 const MAX_SESSIONS: NonZeroUsize = NonZeroUsize::MIN.saturating_add(8_191);
 
@@ -42,7 +42,7 @@ pub(super) struct Lane {
     pub(super) target: Target,
     pub(super) limits: RequestLimits,
     /// The only project of the lane, where requests are of one project each.
-    project: Option<u64>,
+    project: Option<ProjectId>,
 }
 
 /// Who takes requests.
@@ -119,7 +119,7 @@ impl Route {
                     limits,
                     project: Some(project.id()),
                 };
-                let resource = project.resource().to_vec();
+                let resource = project.resource();
                 Ok(Self::through(lane, resource, Vec::new()))
             }
         }
@@ -146,7 +146,7 @@ impl Route {
             )));
         }
 
-        let mut resource = project.resource().to_vec();
+        let mut resource = project.resource();
         merge(&mut resource, destination.resource_attributes);
         let mut mixed = destination.limits.mixed_projects;
         match &destination.routing {
@@ -196,11 +196,14 @@ impl Route {
     }
 }
 
+/// Where spans go, and what those of their session carry besides.
+pub(super) type Way = (Arc<Route>, Option<Arc<[u8]>>);
+
 /// Asks the resolver, and remembers what it said.
 pub(super) struct Routes {
     resolver: Arc<dyn DestinationResolver>,
-    projects: Memory<u64, Arc<Route>>,
-    sessions: Memory<(u64, Arc<str>), Arc<[u8]>>,
+    projects: Memory<ProjectId, Arc<Route>>,
+    sessions: Memory<(ProjectId, Arc<str>), Arc<[u8]>>,
 }
 
 impl Routes {
@@ -210,6 +213,20 @@ impl Routes {
             projects: Memory::new(MAX_PROJECTS),
             sessions: Memory::new(MAX_SESSIONS),
         }
+    }
+
+    /// Where spans go, and what those of a session carry, if that is known already.
+    pub(super) fn known(&self, project: &Project, session: Option<&Arc<str>>) -> Option<Way> {
+        let now = Instant::now();
+        let route = self.projects.known(&project.id(), now)?;
+        let session = match session {
+            Some(session) => Some(
+                self.sessions
+                    .known(&(project.id(), Arc::clone(session)), now)?,
+            ),
+            None => None,
+        };
+        Some((route, session))
     }
 
     pub(super) async fn route(&self, project: &Project) -> Result<Arc<Route>, ResolveError> {
@@ -268,6 +285,13 @@ impl<K: Hash + Eq, V: Clone> Memory<K, V> {
     async fn get_or_ask<E>(&self, key: K, ask: impl Future<Output = Result<V, E>>) -> Result<V, E> {
         let entry = self.entry(key);
         entry.answer.get_or_try_init(|| ask).await.cloned()
+    }
+
+    fn known(&self, key: &K, now: Instant) -> Option<V> {
+        let mut entries = self.entries.lock().unwrap_or_else(PoisonError::into_inner);
+        let entry = entries.get(key)?;
+        let is_fresh = now.saturating_duration_since(entry.since) < TIME_TO_LIVE;
+        entry.answer.get().filter(|_| is_fresh).cloned()
     }
 
     fn entry(&self, key: K) -> Arc<Entry<V>> {

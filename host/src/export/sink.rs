@@ -4,17 +4,21 @@ use std::collections::BTreeSet;
 use std::fmt;
 use std::hash::{Hash, Hasher};
 use std::num::NonZeroUsize;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use futures_util::future::BoxFuture;
 use lru::LruCache;
+use opentelemetry::Context;
+use opentelemetry::trace::FutureExt;
+use tokio::runtime::{Builder, Runtime};
 use tokio::sync::Semaphore;
 use tokio::time::{Instant, timeout_at};
+use tokio_util::task::AbortOnDropHandle;
 
 use super::decode::{decode_resource, decode_span};
 use super::outcome::{Outcome, Rejected};
-use super::request::Addressed;
+use super::request::Chunk;
 use crate::contract::{Attribute, Error, ExportOutcome, PartialFailure, ProviderError, Span};
 
 /// How many calls of a sink run at a time: readers want instances of the provider too.
@@ -82,7 +86,7 @@ pub(super) struct SpanBatch {
 impl SpanBatch {
     /// What the spans of a chunk say, all of which have the same resource. Those that cannot be
     /// read or are larger than this are left out.
-    pub(super) fn of(chunk: &[Addressed], max_bytes: usize) -> Self {
+    pub(super) fn of(chunk: &Chunk, max_bytes: usize) -> Self {
         let mut batch = Self {
             resource: Vec::new(),
             spans: Vec::with_capacity(chunk.len()),
@@ -90,15 +94,17 @@ impl SpanBatch {
             unfit: BTreeSet::new(),
             why: String::new(),
         };
-        let head = chunk.first().map(|span| &span.head.resource);
+        let head = chunk.0.first().map(|group| &group.head.resource);
         let resource = decode_resource(head.map_or(&[], Vec::as_slice));
-        for (place, span) in chunk.iter().enumerate() {
-            let decoded = if span.cost() > max_bytes {
+        let spans = chunk.0.iter();
+        let spans = spans.flat_map(|group| group.spans().map(move |span| (group, span)));
+        for (place, (group, span)) in spans.enumerate() {
+            let decoded = if group.cost(&span) > max_bytes {
                 Err(format!("a span is larger than {max_bytes} bytes"))
             } else if let Err(fault) = &resource {
                 Err(format!("a resource is malformed: {fault}"))
             } else {
-                decode_span(&span.parts()).map_err(|fault| format!("a span is malformed: {fault}"))
+                decode_span(&span).map_err(|fault| format!("a span is malformed: {fault}"))
             };
             match decoded {
                 Ok(span) => {
@@ -168,21 +174,29 @@ fn refusal(kind: &Error, why: String) -> Outcome {
     }
 }
 
-/// Whose turn it is at which sink.
+/// Whose turn it is at which sink, and where calls run: on a thread of their own, since a provider
+/// may compute for long, and the export thread has everybody's spans to send.
 pub(super) struct Sinks {
     turns: Mutex<LruCache<String, Arc<Semaphore>>>,
+    runtime: OnceLock<Runtime>,
 }
 
 impl Sinks {
     pub(super) fn new() -> Self {
         Self {
             turns: Mutex::new(LruCache::new(MAX_SINKS)),
+            runtime: OnceLock::new(),
         }
     }
 
     /// One attempt to hand a batch over, once it is its turn. The provider's own deadline bounds
     /// it.
-    pub(super) async fn send(&self, sink: &Sink, batch: &SpanBatch, deadline: Instant) -> Outcome {
+    pub(super) async fn send(
+        &self,
+        sink: &Sink,
+        batch: &Arc<SpanBatch>,
+        deadline: Instant,
+    ) -> Outcome {
         if batch.spans.is_empty() {
             return Outcome::Delivered {
                 rejected: Rejected::At(batch.unfit.clone()),
@@ -190,19 +204,52 @@ impl Sinks {
             };
         }
         let turns = self.turns(sink.name());
-        let Ok(_turn) = timeout_at(deadline, turns.acquire()).await else {
-            return Outcome::Retry {
-                why: "earlier spans are still being taken".to_owned(),
-                after: None,
-                reconnect: false,
-            };
+        let later = |why: String| Outcome::Retry {
+            why,
+            after: None,
+            reconnect: false,
         };
-        batch.judge(sink.0.export(&batch.resource, &batch.spans).await)
+        let Ok(_turn) = timeout_at(deadline, turns.acquire()).await else {
+            return later("earlier spans are still being taken".to_owned());
+        };
+        let runtime = match self.runtime() {
+            Ok(runtime) => runtime,
+            Err(error) => return later(format!("there is no thread for the call: {error}")),
+        };
+        let (sink, spans) = (sink.clone(), Arc::clone(batch));
+        let call = async move { sink.0.export(&spans.resource, &spans.spans).await };
+        // What is not traced here must not be there.
+        let call = runtime.spawn(call.with_context(Context::current()));
+        match AbortOnDropHandle::new(call).await {
+            Ok(answer) => batch.judge(answer),
+            Err(error) => Outcome::Unfit(format!("the call broke off: {error}")),
+        }
+    }
+
+    fn runtime(&self) -> std::io::Result<&Runtime> {
+        if let Some(runtime) = self.runtime.get() {
+            return Ok(runtime);
+        }
+        let runtime = Builder::new_multi_thread()
+            .worker_threads(1)
+            .thread_name("roost-sinks")
+            .enable_all()
+            .build()?;
+        Ok(self.runtime.get_or_init(|| runtime))
     }
 
     fn turns(&self, name: &str) -> Arc<Semaphore> {
         let mut turns = self.turns.lock().unwrap_or_else(PoisonError::into_inner);
         let new = || Arc::new(Semaphore::new(CALLS_AT_A_TIME));
         Arc::clone(turns.get_or_insert_ref(name, new))
+    }
+}
+
+impl Drop for Sinks {
+    fn drop(&mut self) {
+        // It happens on an async thread, which must not wait for the other.
+        if let Some(runtime) = self.runtime.take() {
+            runtime.shutdown_background();
+        }
     }
 }

@@ -14,8 +14,11 @@ use rand::rngs::SmallRng;
 use rand::{RngExt, SeedableRng};
 
 use super::encode::SpanEncoder;
+use super::packed::PackedSpans;
+use super::parcel::Outgoing;
 use super::pipeline::Pipeline;
 use super::project::Project;
+use super::ticket::Ticket;
 
 /// A span on its way out: what is left of a [`RecordingSpan`] once it has ended.
 #[derive(Debug)]
@@ -26,6 +29,27 @@ pub struct EndedSpan {
     pub session: Option<Arc<str>>,
     /// An OTLP `Span` message.
     pub bytes: Vec<u8>,
+}
+
+impl EndedSpan {
+    /// As the first of spans of its kind, with room for so many bytes.
+    pub(super) fn into_outgoing(
+        self,
+        room: usize,
+        epoch: u64,
+        ticket: Option<Arc<Ticket>>,
+    ) -> Outgoing {
+        let mut spans = PackedSpans::with_capacity(room);
+        spans.push(&self.bytes);
+        Outgoing {
+            project: self.project,
+            session: self.session,
+            origin: None,
+            spans,
+            ticket,
+            epoch,
+        }
+    }
 }
 
 /// A span of a project, behind OpenTelemetry's own interface.
@@ -80,9 +104,36 @@ impl RecordingSpan {
         builder: SpanBuilder,
         parent: &SpanContext,
     ) -> Self {
+        Self::begin(context, pipeline, project, session, builder, parent, false)
+    }
+
+    /// [`start_as`](Self::start_as) for a span that says by itself whose it is.
+    pub(crate) fn start_marked(
+        context: SpanContext,
+        pipeline: &Pipeline,
+        project: Arc<Project>,
+        session: Option<Arc<str>>,
+        builder: SpanBuilder,
+        parent: &SpanContext,
+    ) -> Self {
+        Self::begin(context, pipeline, project, session, builder, parent, true)
+    }
+
+    fn begin(
+        context: SpanContext,
+        pipeline: &Pipeline,
+        project: Arc<Project>,
+        session: Option<Arc<str>>,
+        builder: SpanBuilder,
+        parent: &SpanContext,
+        marked: bool,
+    ) -> Self {
         let kind = builder.span_kind.unwrap_or(SpanKind::Internal);
         let start = builder.start_time.unwrap_or_else(SystemTime::now);
         let mut encoder = SpanEncoder::new(&context, parent, &kind, start);
+        if marked {
+            encoder.preset(project.preset());
+        }
         let mut session = session;
         for attribute in builder.attributes.iter().flatten() {
             match session_of(attribute) {

@@ -19,6 +19,7 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
+use bytes::Bytes;
 use tokio::sync::mpsc::UnboundedSender;
 
 use super::encode::encode_attributes;
@@ -273,18 +274,14 @@ fn write(log: &mut Log<RealDisk>, parcels: Vec<Parcel>, news: &UnboundedSender<N
 /// Parcels as records, and which are in which. Those of a record have everything but their bytes
 /// in common.
 fn gather(parcels: Vec<Parcel>) -> (Vec<Record>, Vec<Vec<Parcel>>) {
-    let key = |parcel: &Parcel| {
-        let span = &parcel.span;
-        (span.project.id(), span.session.clone(), span.origin.clone())
-    };
     // Where the record that has room for more of this kind is.
     let mut open = HashMap::new();
     let mut records: Vec<Record> = Vec::new();
     let mut owners: Vec<Vec<Parcel>> = Vec::new();
     let mut lengths: Vec<usize> = Vec::new();
-    for parcel in parcels {
+    for parcel in parcels.into_iter().flat_map(in_parts) {
         let place = *open
-            .entry(key(&parcel))
+            .entry(parcel.kind())
             .and_modify(|place| {
                 if lengths.get(*place).is_none_or(|len| *len >= RECORD_BYTES) {
                     *place = records.len();
@@ -292,7 +289,7 @@ fn gather(parcels: Vec<Parcel>) -> (Vec<Record>, Vec<Vec<Parcel>>) {
             })
             .or_insert(records.len());
         if place == records.len() {
-            records.push(empty_record(&parcel.span));
+            records.push(empty_record(&parcel.content));
             owners.push(Vec::new());
             lengths.push(0);
         }
@@ -301,20 +298,37 @@ fn gather(parcels: Vec<Parcel>) -> (Vec<Record>, Vec<Vec<Parcel>>) {
             owners.get_mut(place),
             lengths.get_mut(place),
         ) {
-            *len += parcel.span.bytes.len();
-            record.spans.push(parcel.span.bytes.to_bytes());
+            let spans = &parcel.content.spans;
+            *len += spans.bytes();
+            record
+                .spans
+                .extend(spans.iter().map(Bytes::copy_from_slice));
             owners.push(parcel);
         }
     }
     (records, owners)
 }
 
-fn empty_record(span: &Outgoing) -> Record {
-    let project = &span.project;
-    let own = encode_attributes(1, project.resource());
-    let (resource, scope, urls) = match &span.origin {
+/// A parcel in parts of which none is larger than a record, unless a single span is.
+fn in_parts(parcel: Parcel) -> impl Iterator<Item = Parcel> {
+    let mut rest = Some(parcel);
+    std::iter::from_fn(move || {
+        let mut part = rest.take()?;
+        let most = part.content.spans.within(RECORD_BYTES).max(1);
+        if most < part.len() {
+            rest = Some(part.split_off(most));
+        }
+        Some(part)
+    })
+}
+
+fn empty_record(content: &Outgoing) -> Record {
+    let project = &content.project;
+    let attributes = project.resource();
+    let own = encode_attributes(1, &attributes);
+    let (resource, scope, urls) = match &content.origin {
         Some(origin) => (
-            origin.resource_under(project.resource(), &own),
+            origin.resource_under(&attributes, &own),
             origin.scope().clone(),
             origin.schema_urls().clone(),
         ),
@@ -324,7 +338,7 @@ fn empty_record(span: &Outgoing) -> Record {
         tenant: project.tenant_id().to_owned(),
         service: project.service().to_owned(),
         project: project.name().to_owned(),
-        session: span.session.as_deref().map(str::to_owned),
+        session: content.session.as_deref().map(str::to_owned),
         resource: resource.into(),
         scope,
         resource_schema_url: urls.resource,

@@ -21,8 +21,8 @@ impl Ticket {
         }
     }
 
-    pub(super) fn settled(&self, fate: Fate) {
-        self.account.settled(fate);
+    pub(super) fn settled(&self, fate: Fate, spans: u64) {
+        self.account.settled(fate, spans);
     }
 }
 

@@ -2,9 +2,10 @@
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::time::SystemTime;
 
+use opentelemetry::Context;
 use opentelemetry::trace::{Link, SpanBuilder, SpanContext, TraceContextExt, TraceFlags};
-use opentelemetry::{Context, KeyValue};
 
 use super::TelemetryManager;
 use super::owners::{ActiveProject, Lineage};
@@ -46,6 +47,9 @@ impl Begun {
                 (parent.with_remote_span_context(span), trace)
             }
         };
+        if ActiveProject::is(&context, &self.project, trace) {
+            return context;
+        }
         context.with_value(ActiveProject::new(self.project, trace))
     }
 }
@@ -62,7 +66,8 @@ impl TelemetryManager {
         if parent.is_telemetry_suppressed() {
             return None;
         }
-        let (pipeline, project) = self.recording(whose.tenant, whose.service)?;
+        let now = SystemTime::now();
+        let (pipeline, project) = self.recording(whose.tenant, whose.service, now)?;
         let lineage = Lineage::of(parent, &project, &self.inner.owners);
         let context = RecordingSpan::new_context(&lineage.parent);
         // A trace that was begun for the project's sake is decided on with the one it left.
@@ -78,19 +83,13 @@ impl TelemetryManager {
         }
 
         let mut builder = builder;
-        let mut attributes = vec![
-            KeyValue::new("tenant.id", project.tenant_id().to_owned()),
-            KeyValue::new("service.name", project.service().to_owned()),
-            KeyValue::new("environment", self.environment()),
-        ];
-        attributes.extend(builder.attributes.take().into_iter().flatten());
-        builder.attributes = Some(attributes);
+        builder.start_time.get_or_insert(now);
         if let Some(other) = lineage.link {
             let links = builder.links.get_or_insert_default();
             links.push(Link::with_context(other));
         }
         let session = session.or_else(|| ActiveSession::of(parent, project.tenant_id()));
-        let span = RecordingSpan::start_as(
+        let span = RecordingSpan::start_marked(
             context,
             pipeline,
             Arc::clone(&project),

@@ -42,9 +42,6 @@ pub enum TenantError {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ForwardError {
-    /// There is no such tenant, or no such service.
-    #[error(transparent)]
-    Tenant(#[from] TenantError),
     /// The pipeline does not take them.
     #[error(transparent)]
     Ingest(#[from] IngestError),

@@ -3,8 +3,9 @@
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::time::SystemTime;
 
-use opentelemetry::{KeyValue, StringValue};
+use opentelemetry::KeyValue;
 
 use super::ProjectOverrides;
 use super::connections::{ConnectionError, Connections};
@@ -13,9 +14,12 @@ use super::owners::TraceOwners;
 use super::projects::ProjectCache;
 use super::sampler::Samplers;
 use crate::config::{Config, ProjectNameError, ProjectNames, TenantId};
-use crate::export::{Pipeline, Project};
+use crate::export::{House, Pipeline, Project};
 use crate::plugin::Host;
 use crate::provider::{Provider, Scope};
+
+/// What projects have of their own, each with a number that no other has.
+type Overrides = HashMap<(TenantId, String), (u64, ProjectOverrides)>;
 
 pub(super) struct Inner {
     pub(super) config: Config,
@@ -24,11 +28,12 @@ pub(super) struct Inner {
     /// Empty when nothing is exported.
     pub(super) pipeline: OnceLock<Pipeline>,
     pub(super) cache: ProjectCache,
-    pub(super) overrides: Mutex<HashMap<(TenantId, String), ProjectOverrides>>,
+    overrides: Mutex<Overrides>,
     pub(super) owners: TraceOwners,
     pub(super) samplers: Samplers,
-    pub(super) environment: StringValue,
-    pub(super) resource: Vec<KeyValue>,
+    pub(super) house: Arc<House>,
+    /// How often a project was given something of its own.
+    pub(super) revision: AtomicU64,
     pub(super) cache_hits: AtomicU64,
     pub(super) cache_misses: AtomicU64,
     pub(super) failed_initializations: AtomicU64,
@@ -51,11 +56,14 @@ impl Inner {
             overrides: Mutex::default(),
             owners: TraceOwners::new(),
             samplers: Samplers::new(&config),
-            environment: telemetry.environment.clone().into(),
-            resource: resource
-                .into_iter()
-                .chain(extra.map(|(key, value)| KeyValue::new(key.clone(), value.clone())))
-                .collect(),
+            house: House::new(
+                resource
+                    .into_iter()
+                    .chain(extra.map(|(key, value)| KeyValue::new(key.clone(), value.clone())))
+                    .collect(),
+                telemetry.environment.clone(),
+            ),
+            revision: AtomicU64::new(0),
             cache_hits: AtomicU64::new(0),
             cache_misses: AtomicU64::new(0),
             failed_initializations: AtomicU64::new(0),
@@ -73,29 +81,29 @@ impl Inner {
         Ok(self.names.service(tenant, service)?)
     }
 
-    /// The project of a tenant's service, made the first time.
+    /// The project of a tenant's service, made anew where it is not remembered at this time.
     pub(super) fn project(
         &self,
         tenant: &str,
         service: Option<&str>,
+        now: SystemTime,
     ) -> Result<Arc<Project>, TenantError> {
-        let tenant = TenantId::new(tenant)?;
         let service = service.unwrap_or(&self.config.telemetry.service_name);
-        if let Some(project) = self.cache.get(&tenant, service) {
+        // What is remembered was checked.
+        if let Some(project) = self.cache.get(tenant, service, now) {
             self.cache_hits.fetch_add(1, Ordering::Relaxed);
             return Ok(project);
         }
+        let tenant = TenantId::new(tenant)?;
         let name = self.project_name(&tenant, Some(service))?;
         self.cache_misses.fetch_add(1, Ordering::Relaxed);
-        let mut project = Project::new(tenant.as_str(), service, name)
-            .with_resource(self.resource.iter().cloned());
-        if let Some(sync) = self
-            .overrides(&tenant, service)
-            .and_then(|overrides| overrides.use_sync_export)
-        {
+        let own = self.own(&tenant, service);
+        let revision = own.as_ref().map_or(0, |(revision, _)| *revision);
+        let mut project = self.house.project(tenant.as_str(), service, name, revision);
+        if let Some(sync) = own.and_then(|(_, overrides)| overrides.use_sync_export) {
             project = project.with_sync_export(sync);
         }
-        Ok(self.cache.insert(&tenant, service, project))
+        Ok(self.cache.insert(&tenant, project, now))
     }
 
     pub(super) fn provider(
@@ -115,15 +123,34 @@ impl Inner {
     }
 
     pub(super) fn overrides(&self, tenant: &TenantId, service: &str) -> Option<ProjectOverrides> {
+        self.own(tenant, service).map(|(_, overrides)| overrides)
+    }
+
+    /// Gives a project something of its own, from now on.
+    pub(super) fn set_overrides(
+        &self,
+        tenant: &TenantId,
+        service: &str,
+        overrides: ProjectOverrides,
+    ) {
+        let revision = self.revision.fetch_add(1, Ordering::SeqCst) + 1;
+        self.overrides_lock()
+            .insert((tenant.clone(), service.to_owned()), (revision, overrides));
+        self.cache.forget(tenant, service);
+    }
+
+    /// What a project has of its own, and since when.
+    fn own(&self, tenant: &TenantId, service: &str) -> Option<(u64, ProjectOverrides)> {
         let overrides = self.overrides_lock();
+        if overrides.is_empty() {
+            return None;
+        }
         overrides
             .get(&(tenant.clone(), service.to_owned()))
             .cloned()
     }
 
-    pub(super) fn overrides_lock(
-        &self,
-    ) -> MutexGuard<'_, HashMap<(TenantId, String), ProjectOverrides>> {
+    fn overrides_lock(&self) -> MutexGuard<'_, Overrides> {
         self.overrides
             .lock()
             .unwrap_or_else(PoisonError::into_inner)

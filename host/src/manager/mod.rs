@@ -41,13 +41,10 @@ pub use tracing_layer::{TracingLayer, tracing_layer};
 use std::borrow::Cow;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::Duration;
-
-use bytes::Bytes;
-use opentelemetry::StringValue;
+use std::time::{Duration, SystemTime};
 
 use crate::config::{Config, ProjectNames, TelemetryLevel, TenantId};
-use crate::export::{EncodedSpans, FlushReport, Origin, Pipeline, Project, Receipt};
+use crate::export::{EncodedSpans, FlushReport, Pipeline, Project, Receipt};
 use crate::plugin::Host;
 use crate::provider::{Provider, ReadCache, Scope};
 use inner::Inner;
@@ -184,31 +181,35 @@ impl TelemetryManager {
         SessionScope::new(tenant, session_id)
     }
 
-    /// Forward spans of a tenant's service that somebody else has made and encoded, all or none
-    /// of them; without a service, as those of the configured `service_name`. Each is a valid
-    /// OTLP `Span` message with ids, and without `session.id`: their session is given by itself,
-    /// so that no two projects meet in one. The receipt tells what became of them.
+    /// The project of a tenant's service, for spans to [`forward`](Self::forward); without a
+    /// service, of the configured `service_name`.
     ///
     /// # Errors
     ///
-    /// For an id that no tenant, or a name that no service can have, and where the queue is full
-    /// or closed; the spans are not counted then.
-    pub fn forward(
+    /// For a name that no service can have.
+    pub fn project(
         &self,
         tenant: &TenantId,
         service: Option<&str>,
-        session: Option<Arc<str>>,
-        origin: Arc<Origin>,
-        spans: Vec<Bytes>,
+    ) -> Result<Arc<Project>, TenantError> {
+        let now = SystemTime::now();
+        self.inner.project(tenant.as_str(), service, now)
+    }
+
+    /// Forward spans that somebody else has made and encoded, of whatever projects, all or none
+    /// of them. Where there is no room for all, waits at most so long for it, with tokio's timer.
+    /// The receipt tells what became of them.
+    ///
+    /// # Errors
+    ///
+    /// Where the queue is full or closed; the spans are not counted then.
+    pub async fn forward(
+        &self,
+        spans: Vec<EncodedSpans>,
+        patience: Duration,
     ) -> Result<Receipt, ForwardError> {
         let pipeline = self.inner.pipeline.get().ok_or(ForwardError::Off)?;
-        let project = self.inner.project(tenant.as_str(), service)?;
-        Ok(pipeline.ingest(EncodedSpans {
-            project,
-            session,
-            origin,
-            spans,
-        })?)
+        Ok(pipeline.ingest_within(spans, patience).await?)
     }
 
     /// As [`Pipeline::spool_is_good`](crate::export::Pipeline::spool_is_good).
@@ -249,10 +250,7 @@ impl TelemetryManager {
     ) -> Result<(), TenantError> {
         let tenant = TenantId::new(tenant)?;
         self.inner.project_name(&tenant, Some(service))?;
-        self.inner
-            .overrides_lock()
-            .insert((tenant.clone(), service.to_owned()), overrides);
-        self.inner.cache.forget(&tenant, service);
+        self.inner.set_overrides(&tenant, service, overrides);
         Ok(())
     }
 
@@ -366,14 +364,15 @@ impl TelemetryManager {
         }
     }
 
-    fn environment(&self) -> StringValue {
-        self.inner.environment.clone()
-    }
-
-    /// What a span of a tenant's service needs; `None` where none can be made.
-    fn recording(&self, tenant: &str, service: Option<&str>) -> Option<(&Pipeline, Arc<Project>)> {
+    /// What a span of a tenant's service needs at this time; `None` where none can be made.
+    fn recording(
+        &self,
+        tenant: &str,
+        service: Option<&str>,
+        now: SystemTime,
+    ) -> Option<(&Pipeline, Arc<Project>)> {
         let pipeline = self.inner.pipeline.get()?;
-        match self.inner.project(tenant, service) {
+        match self.inner.project(tenant, service, now) {
             Ok(project) => Some((pipeline, project)),
             Err(error) => {
                 let failed = self

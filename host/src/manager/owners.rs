@@ -96,6 +96,11 @@ impl ActiveProject {
         Self { project, trace }
     }
 
+    /// Whether a context says already that this is whose the trace is.
+    pub(super) fn is(context: &Context, project: &Arc<Project>, trace: TraceId) -> bool {
+        Self::of(context, trace).is_some_and(|active| Arc::ptr_eq(active, project))
+    }
+
     fn of(context: &Context, trace: TraceId) -> Option<&Arc<Project>> {
         let active = context.get::<Self>()?;
         (active.trace == trace).then_some(&active.project)

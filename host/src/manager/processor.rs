@@ -3,7 +3,7 @@
 use std::fmt;
 use std::num::NonZeroUsize;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use lru::LruCache;
 use opentelemetry::baggage::BaggageExt as _;
@@ -176,8 +176,8 @@ impl SpanProcessor for TenantSpanProcessor {
         }
         let tenant = self.tenant_of(&span.attributes);
         let tenant = tenant.as_deref().unwrap_or(&self.tenant);
-        let Some((pipeline, project)) = self.manager.recording(tenant, self.service.as_deref())
-        else {
+        let (service, now) = (self.service.as_deref(), SystemTime::now());
+        let Some((pipeline, project)) = self.manager.recording(tenant, service, now) else {
             return;
         };
         let own = &span.span_context;
@@ -199,7 +199,10 @@ impl SpanProcessor for TenantSpanProcessor {
             TENANT_ATTRIBUTE,
             project.tenant_id().to_owned(),
         ));
-        attributes.push(KeyValue::new("environment", self.manager.environment()));
+        attributes.push(KeyValue::new(
+            "environment",
+            self.manager.config().telemetry.environment.clone(),
+        ));
         let builder = SpanBuilder::from_name(span.name)
             .with_kind(span.span_kind)
             .with_start_time(span.start_time)

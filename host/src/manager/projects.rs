@@ -3,10 +3,9 @@
 //! A tenant is a few map entries: forgetting one costs nothing and blocks nothing, because
 //! spans on their way keep what they need of it.
 
-use std::hash::Hash;
 use std::num::NonZeroUsize;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::{Duration, SystemTime};
 
 use lru::LruCache;
 
@@ -25,8 +24,9 @@ pub(super) struct ProjectCache {
 
 #[derive(Debug)]
 struct Tenant {
-    since: Instant,
-    projects: LruCache<String, Arc<Project>>,
+    since: SystemTime,
+    /// The one that was used last first. Few tenants have more than a few.
+    projects: Vec<Arc<Project>>,
 }
 
 /// How much is remembered.
@@ -39,44 +39,58 @@ pub(super) struct CacheSize {
 impl ProjectCache {
     pub(super) fn new(max_tenants: usize, time_to_live: Duration) -> Self {
         Self {
-            tenants: Mutex::new(lru_cache(max_tenants)),
+            tenants: Mutex::new(LruCache::new(
+                NonZeroUsize::new(max_tenants).unwrap_or(NonZeroUsize::MIN),
+            )),
             time_to_live,
         }
     }
 
-    /// The project of a tenant's service, if it is remembered.
-    pub(super) fn get(&self, tenant: &TenantId, service: &str) -> Option<Arc<Project>> {
+    /// The project of a tenant's service, if it is remembered at this time. That is the clock on
+    /// the wall, which is read for each span anyway; where it was put back, nobody knows how old
+    /// an entry is, so that it is too old.
+    pub(super) fn get(&self, tenant: &str, service: &str, now: SystemTime) -> Option<Arc<Project>> {
         let mut tenants = self.lock();
         let entry = tenants.get_mut(tenant)?;
-        if entry.since.elapsed() >= self.time_to_live {
+        let age = now.duration_since(entry.since);
+        if age.map_or(true, |age| age >= self.time_to_live) {
             tenants.pop(tenant);
             return None;
         }
-        entry.projects.get(service).cloned()
+        let of_service = |project: &Arc<Project>| project.service() == service;
+        let place = entry.projects.iter().position(of_service)?;
+        entry.projects.get_mut(..=place)?.rotate_right(1);
+        entry.projects.first().cloned()
     }
 
     /// Remember a project. Where two threads made the same one, the first stays.
     pub(super) fn insert(
         &self,
         tenant: &TenantId,
-        service: &str,
         project: Project,
+        now: SystemTime,
     ) -> Arc<Project> {
         let mut tenants = self.lock();
         let entry = tenants.get_or_insert_mut(tenant.clone(), || Tenant {
-            since: Instant::now(),
-            projects: lru_cache(MAX_SERVICES),
+            since: now,
+            projects: Vec::with_capacity(1),
         });
-        let project = entry
-            .projects
-            .get_or_insert(service.to_owned(), || Arc::new(project));
-        Arc::clone(project)
+        let of_service = |known: &&Arc<Project>| known.service() == project.service();
+        if let Some(known) = entry.projects.iter().find(of_service) {
+            return Arc::clone(known);
+        }
+        entry.projects.truncate(MAX_SERVICES - 1);
+        let project = Arc::new(project);
+        entry.projects.insert(0, Arc::clone(&project));
+        project
     }
 
     /// Forget a tenant's service, so that its project is made anew.
     pub(super) fn forget(&self, tenant: &TenantId, service: &str) {
         if let Some(entry) = self.lock().peek_mut(tenant) {
-            entry.projects.pop(service);
+            entry
+                .projects
+                .retain(|project| project.service() != service);
         }
     }
 
@@ -92,16 +106,12 @@ impl ProjectCache {
     pub(super) fn all(&self) -> Vec<Arc<Project>> {
         let tenants = self.lock();
         let projects = tenants.iter().flat_map(|(_, entry)| entry.projects.iter());
-        projects.map(|(_, project)| Arc::clone(project)).collect()
+        projects.map(Arc::clone).collect()
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, LruCache<TenantId, Tenant>> {
         self.tenants.lock().unwrap_or_else(PoisonError::into_inner)
     }
-}
-
-fn lru_cache<K: Hash + Eq, V>(most: usize) -> LruCache<K, V> {
-    LruCache::new(NonZeroUsize::new(most).unwrap_or(NonZeroUsize::MIN))
 }
 
 #[cfg(test)]
@@ -114,8 +124,14 @@ mod tests {
         TenantId::new(id).unwrap()
     }
 
+    const NOW: SystemTime = SystemTime::UNIX_EPOCH;
+
     fn remember(cache: &ProjectCache, id: &str) -> Arc<Project> {
-        cache.insert(&tenant(id), "search", Project::new(id, "search", id))
+        cache.insert(&tenant(id), Project::new(id, "search", id), NOW)
+    }
+
+    fn known(cache: &ProjectCache, id: &str, now: SystemTime) -> bool {
+        cache.get(id, "search", now).is_some()
     }
 
     #[test]
@@ -123,18 +139,20 @@ mod tests {
         let cache = ProjectCache::new(2, Duration::from_secs(3600));
         remember(&cache, "one");
         remember(&cache, "two");
-        assert!(cache.get(&tenant("one"), "search").is_some());
+        assert!(known(&cache, "one", NOW));
         remember(&cache, "three");
-        assert!(cache.get(&tenant("one"), "search").is_some());
-        assert!(cache.get(&tenant("two"), "search").is_none());
+        assert!(known(&cache, "one", NOW));
+        assert!(!known(&cache, "two", NOW));
         assert_eq!(cache.size().tenants, 2);
     }
 
     #[test]
     fn a_tenant_is_forgotten_when_its_time_is_over() {
-        let cache = ProjectCache::new(2, Duration::ZERO);
+        let hour = Duration::from_secs(3600);
+        let cache = ProjectCache::new(2, hour);
         remember(&cache, "one");
-        assert!(cache.get(&tenant("one"), "search").is_none());
+        assert!(known(&cache, "one", NOW + hour / 2));
+        assert!(!known(&cache, "one", NOW + hour));
         assert_eq!(cache.size().tenants, 0);
     }
 
@@ -145,5 +163,32 @@ mod tests {
         assert!(Arc::ptr_eq(&first, &remember(&cache, "one")));
         cache.forget(&tenant("one"), "search");
         assert!(!Arc::ptr_eq(&first, &remember(&cache, "one")));
+    }
+
+    /// A clock that is put back makes no entry live for ever.
+    #[test]
+    fn an_entry_from_the_future_is_made_anew() {
+        let hour = Duration::from_secs(3600);
+        let cache = ProjectCache::new(2, hour);
+        cache.insert(
+            &tenant("one"),
+            Project::new("one", "search", "one"),
+            NOW + hour,
+        );
+        assert!(!known(&cache, "one", NOW));
+        remember(&cache, "one");
+        assert!(known(&cache, "one", NOW));
+    }
+
+    #[test]
+    fn the_service_that_was_not_used_for_longest_is_forgotten() {
+        let cache = ProjectCache::new(2, Duration::from_secs(3600));
+        let service = |n: usize| format!("service-{n}");
+        for n in 0..=MAX_SERVICES {
+            cache.insert(&tenant("one"), Project::new("one", service(n), "one"), NOW);
+            assert!(cache.get("one", &service(0), NOW).is_some());
+        }
+        assert_eq!(cache.size().projects, MAX_SERVICES);
+        assert!(cache.get("one", &service(1), NOW).is_none());
     }
 }

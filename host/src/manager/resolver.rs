@@ -84,6 +84,7 @@ impl DestinationResolver for ManagerResolver {
     fn delivered(&self, project: &Project) {
         // Whoever has no provider has no answers either.
         if let Ok(manager) = self.manager()
+            && manager.connections.host().is_some()
             && let Ok(Some(provider)) = manager.export_provider(project)
         {
             provider.written(project.name());

@@ -4,7 +4,6 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures_util::future::join_all;
 use http::HeaderMap;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Instant, timeout_at};
@@ -19,11 +18,14 @@ use super::tenant::{Sender, Tenants};
 use super::wire::Refused;
 use crate::TelemetryManager;
 use crate::config::{Acknowledge, QueueFullPolicy};
-use crate::export::{IngestError, Receipt, Settlement};
+use crate::export::{EncodedSpans, IngestError, Receipt, Settlement};
 use crate::manager::ForwardError;
 
 /// When to try again, where nothing says it better.
 const RETRY_AFTER: Duration = Duration::from_secs(1);
+
+/// How long a request waits for room in the queue.
+const ROOM: Duration = Duration::from_secs(1);
 
 /// What all requests share.
 pub(super) struct Gate {
@@ -33,6 +35,8 @@ pub(super) struct Gate {
     rate: Option<Rate>,
     redactor: Redactor,
     turns: Arc<Semaphore>,
+    /// For those that wait for room: they keep their turn, and others need some too.
+    waiting: Semaphore,
     acknowledge: Acknowledge,
     pub(super) max_body_bytes: usize,
     timeout: Duration,
@@ -66,6 +70,9 @@ impl Gate {
             turns: Arc::new(Semaphore::new(
                 serve.max_concurrent_requests.min(Semaphore::MAX_PERMITS),
             )),
+            waiting: Semaphore::new(
+                (serve.max_concurrent_requests / 2).min(Semaphore::MAX_PERMITS),
+            ),
             acknowledge,
             max_body_bytes: serve.max_body_bytes,
             timeout: serve.request_timeout(),
@@ -113,10 +120,10 @@ impl Gate {
             .map_err(|_| Refusal::unavailable("the body did not come in time", RETRY_AFTER))??;
         self.metrics.received(payload.body.len());
         let (batches, mut refused, turn) = self.prepare(payload, sender, turn).await?;
-        let receipts = self.forward(batches, &mut refused)?;
+        let receipt = self.forward(batches, deadline, &mut refused).await?;
         drop(turn);
         if self.acknowledge == Acknowledge::Durable {
-            self.settle(receipts, deadline, &mut refused).await?;
+            self.settle(receipt, deadline, &mut refused).await?;
         }
         Ok(refused)
     }
@@ -148,78 +155,94 @@ impl Gate {
         })
     }
 
-    /// Hands spans to the pipeline. Where there is no room for all of them the sender is to send
-    /// all again: those that were taken have the same ids then, which backends know.
-    fn forward(&self, batches: Vec<Batch>, refused: &mut Refused) -> Result<Vec<Receipt>, Refusal> {
-        let mut receipts = Vec::with_capacity(batches.len());
-        let mut later = None;
-        let mut hopeless = RefusalKind::Invalid;
+    /// Hands spans to the pipeline, those of all tenants or none: what was taken in part would
+    /// come again with the rest. Waits a moment where there is no room for them.
+    async fn forward(
+        &self,
+        batches: Vec<Batch>,
+        deadline: Instant,
+        refused: &mut Refused,
+    ) -> Result<Receipt, Refusal> {
         self.metrics.spans(None, Outcome::Refused, refused.spans);
+        let mut encoded = Vec::with_capacity(batches.len());
+        let mut tenants = Vec::with_capacity(batches.len());
         for batch in batches {
-            let tenant = batch.tenant;
-            let spans = batch.spans.len() as u64;
-            if batch.service == Service::Unnamed {
+            let Batch {
+                tenant,
+                service,
+                origin,
+                session,
+                spans,
+            } = batch;
+            if service == Service::Unnamed {
                 self.metrics.unnamed_service();
             }
-            let service = batch.service.name();
-            let (session, origin) = (batch.session, batch.origin);
-            let forwarded = self
-                .telemetry
-                .forward(&tenant, service, session, origin, batch.spans);
-            match forwarded {
-                Ok(receipt) => {
-                    self.metrics.spans(Some(&tenant), Outcome::Taken, spans);
-                    receipts.push(receipt);
-                }
-                Err(ForwardError::Ingest(IngestError::TooLarge)) => {
-                    self.metrics.spans(Some(&tenant), Outcome::Refused, spans);
-                    refused.add(spans, IngestError::TooLarge);
-                    hopeless = RefusalKind::TooLarge;
-                }
-                Err(ForwardError::Ingest(error)) => {
-                    self.metrics.spans(Some(&tenant), Outcome::Later, spans);
-                    let after = match error {
-                        IngestError::QueueFull { retry_after } => retry_after,
-                        _ => RETRY_AFTER,
-                    };
-                    later.get_or_insert_with(|| Refusal::unavailable(error, after));
+            match self.telemetry.project(&tenant, service.name()) {
+                Ok(project) => {
+                    tenants.push((tenant, spans.len() as u64));
+                    encoded.push(EncodedSpans {
+                        project,
+                        origin,
+                        session,
+                        spans,
+                    });
                 }
                 Err(error) => {
+                    let spans = spans.len() as u64;
                     self.metrics.spans(Some(&tenant), Outcome::Refused, spans);
                     refused.add(spans, error);
                 }
             }
         }
-        match later {
-            Some(refusal) => Err(refusal),
-            None if receipts.is_empty() && refused.spans > 0 => {
-                Err(Refusal::new(hopeless, &refused.why))
-            }
-            None => Ok(receipts),
+        if encoded.is_empty() && refused.spans > 0 {
+            return Err(Refusal::new(RefusalKind::Invalid, &refused.why));
         }
+        let may_wait = self.waiting.try_acquire();
+        let patience = match &may_wait {
+            Ok(_) => ROOM.min(deadline.saturating_duration_since(Instant::now())),
+            Err(_) => Duration::ZERO,
+        };
+        let forwarded = self.telemetry.forward(encoded, patience).await;
+        drop(may_wait);
+        let outcome = match &forwarded {
+            Ok(_) => Outcome::Taken,
+            Err(ForwardError::Ingest(IngestError::QueueFull { .. } | IngestError::Closed)) => {
+                Outcome::Later
+            }
+            Err(_) => Outcome::Refused,
+        };
+        for (tenant, spans) in &tenants {
+            self.metrics.spans(Some(tenant), outcome, *spans);
+        }
+        forwarded.map_err(|error| match error {
+            ForwardError::Ingest(IngestError::QueueFull { retry_after }) => {
+                Refusal::unavailable(error, retry_after)
+            }
+            ForwardError::Ingest(IngestError::Closed) => Refusal::unavailable(error, RETRY_AFTER),
+            ForwardError::Ingest(IngestError::TooLarge) => {
+                Refusal::new(RefusalKind::TooLarge, error)
+            }
+            ForwardError::Off => Refusal::new(RefusalKind::Invalid, error),
+        })
     }
 
     /// Waits until the spans are delivered or on disk.
     async fn settle(
         &self,
-        receipts: Vec<Receipt>,
+        receipt: Receipt,
         deadline: Instant,
         refused: &mut Refused,
     ) -> Result<(), Refusal> {
-        let settlements: Vec<Settlement> =
-            timeout_at(deadline, join_all(receipts))
-                .await
-                .map_err(|_| {
-                    let message = "the spans are neither delivered nor on disk yet";
-                    Refusal::unavailable(message, RETRY_AFTER)
-                })?;
-        for Settlement { dropped, .. } in settlements {
-            if dropped.total() > dropped.rejected {
-                let message = "the spans could not be delivered";
-                return Err(Refusal::unavailable(message, RETRY_AFTER));
-            }
-            refused.add(dropped.rejected, "the backend rejected them");
+        let settled = timeout_at(deadline, receipt).await.map_err(|_| {
+            let message = "the spans are neither delivered nor on disk yet";
+            Refusal::unavailable(message, RETRY_AFTER)
+        });
+        let Settlement { dropped, .. } = settled?;
+        if dropped.total() > dropped.rejected {
+            let message = "the spans could not be delivered";
+            return Err(Refusal::unavailable(message, RETRY_AFTER));
         }
+        refused.add(dropped.rejected, "the backend rejected them");
         Ok(())
     }
 }

@@ -14,7 +14,7 @@ use super::session::{take_from_resource, take_from_span};
 use super::tenant::{Sender, Tenants};
 use super::wire::{Refused, cut, from_json};
 use crate::config::TenantId;
-use crate::export::{Origin, SchemaUrls};
+use crate::export::{Origin, PackedSpans, SchemaUrls};
 
 /// A body as it came.
 #[derive(Debug)]
@@ -48,7 +48,7 @@ pub(super) struct Batch {
     pub(super) service: Service,
     pub(super) origin: Arc<Origin>,
     pub(super) session: Option<Arc<str>>,
-    pub(super) spans: Vec<Bytes>,
+    pub(super) spans: PackedSpans,
 }
 
 /// The service a resource names.
@@ -92,7 +92,7 @@ pub(super) fn prepare(
         .map_err(|fault| Refusal::invalid(format!("the body is no export request: {fault}")))?;
     let mut batches = Vec::with_capacity(cut.len());
     for group in cut {
-        let tenant = match tenants.tenant(sender, &group.resource) {
+        let tenant = match tenants.tenant(sender, group.resource) {
             Ok(tenant) => tenant,
             Err(why) => {
                 let spans: usize = group.scopes.iter().map(|scope| scope.spans.len()).sum();
@@ -113,11 +113,11 @@ pub(super) fn prepare(
             };
             let origin = Origin::with_schema_urls(resource.clone(), name, urls);
             let origin = Arc::new(origin);
-            let mut sessions = BTreeMap::<_, Vec<_>>::new();
+            let mut sessions = BTreeMap::<_, PackedSpans>::new();
             for span in scope.spans {
                 let (span, own) = take_from_span(redactor.span(span));
                 let session = own.or_else(|| session.clone());
-                sessions.entry(session).or_default().push(span);
+                sessions.entry(session).or_default().push(&span);
             }
             batches.extend(sessions.into_iter().map(|(session, spans)| Batch {
                 tenant: tenant.clone(),

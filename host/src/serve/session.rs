@@ -3,9 +3,10 @@
 //! It is no plain attribute. Backends have one name space of sessions for all projects, so what
 //! is written in its place is the destination's to say (see `EncodedSpans::session`).
 
-use std::sync::Arc;
+use std::borrow::Cow;
+use std::sync::{Arc, LazyLock};
 
-use bytes::Bytes;
+use memchr::memmem::Finder;
 
 use super::wire::any_value::{KEY_VALUE_LIST, plain};
 use super::wire::{Change, each_field, key_and_value, pair_of};
@@ -14,6 +15,8 @@ const SESSION_ID: &str = "session.id";
 /// The same as attributes inside an attribute, which backends read alike.
 const SESSION: &str = "session";
 const ID: &str = "id";
+/// What every key of theirs has in it.
+static WORD: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new(SESSION));
 
 /// The number of the attributes in a `Span` message.
 const OF_SPAN: u32 = 9;
@@ -21,16 +24,20 @@ const OF_SPAN: u32 = 9;
 const OF_RESOURCE: u32 = 1;
 
 /// A valid `Span` message without its session, and the session.
-pub(super) fn take_from_span(span: Bytes) -> (Bytes, Option<Arc<str>>) {
+pub(super) fn take_from_span(span: Cow<'_, [u8]>) -> (Cow<'_, [u8]>, Option<Arc<str>>) {
     take(span, OF_SPAN)
 }
 
 /// A valid `Resource` message without its session, and the session.
-pub(super) fn take_from_resource(resource: Bytes) -> (Bytes, Option<Arc<str>>) {
+pub(super) fn take_from_resource(resource: Cow<'_, [u8]>) -> (Cow<'_, [u8]>, Option<Arc<str>>) {
     take(resource, OF_RESOURCE)
 }
 
-fn take(message: Bytes, attributes: u32) -> (Bytes, Option<Arc<str>>) {
+fn take(message: Cow<'_, [u8]>, attributes: u32) -> (Cow<'_, [u8]>, Option<Arc<str>>) {
+    // Most spans are of none, and need not be looked through a second time.
+    if WORD.find(&message).is_none() {
+        return (message, None);
+    }
     let mut session = None;
     let mut take = |value: &[u8]| {
         let text = plain(value);
@@ -57,7 +64,7 @@ fn take(message: Bytes, attributes: u32) -> (Bytes, Option<Arc<str>>) {
             _ => Change::None,
         }
     });
-    (without.map_or(message, Bytes::from), session)
+    (without.map_or(message, Cow::Owned), session)
 }
 
 /// An `AnyValue` message without the `id` in its pairs; none where there is none.

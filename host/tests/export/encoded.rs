@@ -54,13 +54,17 @@ pub(crate) fn encoded(name: &str) -> Bytes {
     span.encode_to_vec().into()
 }
 
-pub(crate) fn spans(project: &Arc<Project>, origin: &Arc<Origin>, names: &[&str]) -> EncodedSpans {
-    EncodedSpans {
+pub(crate) fn spans(
+    project: &Arc<Project>,
+    origin: &Arc<Origin>,
+    names: &[&str],
+) -> Vec<EncodedSpans> {
+    vec![EncodedSpans {
         project: Arc::clone(project),
         origin: Arc::clone(origin),
         session: None,
         spans: names.iter().map(|name| encoded(name)).collect(),
-    }
+    }]
 }
 
 /// The sender's resource and scope arrive, but the project's own attributes win.
@@ -136,7 +140,7 @@ fn encoded_spans_belong_to_their_session() {
     let pipeline = start(&config(), &Resolver::to(&receiver));
     let (acme, origin) = (project("acme"), origin(&[], ""));
     let mut sent = spans(&acme, &origin, &["inside"]);
-    sent.session = Some("s-1".into());
+    sent[0].session = Some("s-1".into());
     drop(pipeline.ingest(sent).unwrap());
     drop(
         pipeline

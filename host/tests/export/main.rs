@@ -15,5 +15,6 @@ mod isolation;
 mod outcomes;
 mod receiver;
 mod requests;
+mod sinks;
 mod spool;
 mod waiting;

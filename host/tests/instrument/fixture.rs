@@ -9,7 +9,7 @@ use opentelemetry_proto::tonic::trace::v1::{Span, span::Event};
 use roost::export::Protocol;
 use roost::{Config, TelemetryManager};
 
-use crate::receiver::{Receiver, text};
+use crate::receiver::{Received, Receiver, text};
 
 pub(crate) struct Application {
     pub(crate) telemetry: TelemetryManager,
@@ -57,6 +57,11 @@ impl Application {
         }
         spans.sort_by_key(|seen| seen.span.start_time_unix_nano);
         spans
+    }
+
+    /// The requests that have come.
+    pub(crate) fn requests(&self) -> Vec<Received> {
+        self.receiver.received()
     }
 
     /// The span of this name.

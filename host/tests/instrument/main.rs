@@ -6,6 +6,7 @@
     clippy::unwrap_used
 )]
 
+mod eviction;
 mod fixture;
 mod processor;
 #[allow(dead_code, reason = "the tests of the export need more of it")]

@@ -3,6 +3,9 @@
 use std::time::Duration;
 
 use anyhow::Result;
+use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
+use opentelemetry_proto::tonic::trace::v1::{ResourceSpans, ScopeSpans, Span};
+use prost::Message;
 use roost::contract::{Error, TimeWindow};
 use roost::provider::SpanQuery;
 use roost_tests::{Phoenix, unique};
@@ -109,6 +112,69 @@ async fn with_a_spool_nothing_is_lost_over_an_outage_and_a_restart() -> Result<(
     let stats = service.telemetry.get_stats().spans;
     assert_eq!((stats.created, stats.dropped.total()), (2, 0));
     Ok(())
+}
+
+/// A Phoenix that has more to store than it wants to hold answers 503 and does not say for how
+/// long. Spans are sent again until it takes them, and each is stored once.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_phoenix_that_is_overrun_is_waited_for() -> Result<()> {
+    let phoenix = Phoenix::start_with(&[("PHOENIX_MAX_SPANS_QUEUE_SIZE", "50")]).await?;
+    let settings = Settings {
+        batch: "max_export_batch_size = 50\nexport_timeout_millis = 60000",
+        ..Settings::default()
+    };
+    let service = Service::start(&phoenix, settings).await?;
+    let tenant = unique("acme");
+    // Somebody else's spans are in the way.
+    let refusal = overrun(&phoenix).await?;
+    assert_eq!(refusal.status(), 503);
+    assert!(!refusal.headers().contains_key("retry-after"));
+    for _ in 0..200 {
+        service.telemetry.span("work", &tenant).in_scope(|_| ());
+    }
+    let report = service.telemetry.force_flush(Duration::from_secs(90)).await;
+    assert_eq!((report.delivered, report.is_complete()), (200, true));
+    assert_eq!(service.spans(&tenant, 200).await?.len(), 200);
+    let stats = service.telemetry.get_stats().spans;
+    assert_eq!(
+        (stats.created, stats.delivered, stats.dropped.total()),
+        (200, 200, 0)
+    );
+    Ok(())
+}
+
+/// Sends spans until there is no more room for them, and gives back the answer that says so.
+async fn overrun(phoenix: &Phoenix) -> Result<reqwest::Response> {
+    let client = reqwest::Client::builder().no_proxy().build()?;
+    let url = format!("{}/v1/traces", phoenix.http_endpoint());
+    for n in 1..200_u64 {
+        let span = |m: u64| Span {
+            trace_id: u128::from(n).to_be_bytes().to_vec(),
+            span_id: (n * 1_000 + m).to_be_bytes().to_vec(),
+            name: "in the way".to_owned(),
+            start_time_unix_nano: 1_795_000_000_000_000_000,
+            end_time_unix_nano: 1_795_000_000_500_000_000,
+            ..Span::default()
+        };
+        let request = ExportTraceServiceRequest {
+            resource_spans: vec![ResourceSpans {
+                scope_spans: vec![ScopeSpans {
+                    spans: (0..100).map(span).collect(),
+                    ..ScopeSpans::default()
+                }],
+                ..ResourceSpans::default()
+            }],
+        };
+        let request = client
+            .post(&url)
+            .header("content-type", "application/x-protobuf")
+            .body(request.encode_to_vec());
+        let answer = request.send().await?;
+        if !answer.status().is_success() {
+            return Ok(answer);
+        }
+    }
+    anyhow::bail!("it took 20,000 spans at once")
 }
 
 /// A server that takes connections and never answers.

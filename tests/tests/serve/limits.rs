@@ -1,5 +1,6 @@
 //! What is too much.
 
+use std::collections::BTreeSet;
 use std::io::Write;
 use std::time::Duration;
 
@@ -188,4 +189,36 @@ async fn senders_that_hang_up_do_not_keep_others_out() -> Result<()> {
         Ok(())
     })
     .await
+}
+
+/// What is refused for want of room was not taken in part: sent again until it is taken, each span
+/// of each tenant is there once.
+#[tokio::test]
+async fn a_request_of_many_tenants_is_taken_whole_or_not_at_all() -> Result<()> {
+    let backend = Backend::start(Mood::Status(503)).await?;
+    let gateway = backend
+        .gateway(
+            "telemetry.batch_config.max_queue_size = 20\n\
+             telemetry.batch_config.max_export_batch_size = 5\n",
+        )
+        .await?;
+    assert_eq!(send(&gateway, &[], &shop(spans(12))).await?.status(), 200);
+    let of = |tenant| group(&[("service.name", "shop"), ("tenant.id", tenant)], spans(4));
+    let request = request(["acme", "globex", "initech"].map(of).to_vec());
+    // There is room for the first of them.
+    assert_eq!(send(&gateway, &[], &request).await?.status(), 503);
+    backend.become_(Mood::Willing);
+    eventually("there is room again", Duration::from_secs(60), async || {
+        let answer = send(&gateway, &[], &request).await?;
+        ensure!(answer.status() == 200, "{}", answer.status());
+        Ok(())
+    })
+    .await?;
+    backend.wait_for(24).await?;
+    let stopped = gateway.stop().await?;
+    assert_eq!(stopped.code, 0, "{stopped:?}");
+    let seen = backend.spans();
+    let ids: BTreeSet<_> = seen.iter().map(|(_, span)| &span.span_id).collect();
+    assert_eq!((seen.len(), ids.len()), (24, 24));
+    Ok(())
 }

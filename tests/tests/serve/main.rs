@@ -18,6 +18,7 @@ mod local;
 #[cfg(unix)]
 mod providers;
 mod redaction;
+mod rotel;
 mod sdk;
 mod stopping;
 mod tenants;

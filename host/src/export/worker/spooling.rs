@@ -81,7 +81,7 @@ impl Worker {
         };
         let (behind, batch) = batch
             .into_iter()
-            .partition(|parcel| replay.is_behind(&parcel.span.project));
+            .partition(|parcel| replay.is_behind(&parcel.content.project));
         spool.write(behind);
         batch
     }
@@ -116,7 +116,7 @@ impl Worker {
                     self.queue.spool.worked();
                 }
                 for parcel in parcels {
-                    spooling.replay.add(parcel.span.project.name());
+                    spooling.replay.add(parcel.content.project.name());
                     parcel.settle(Fate::Spooled);
                 }
             }

@@ -11,10 +11,10 @@ use tokio::task::LocalSet;
 
 use super::super::destination::{Destination, DestinationResolver, ResolveError};
 use super::super::drop_log::DropLog;
-use super::super::parcel::{Outgoing, SpanBytes};
 use super::super::project::Project;
 use super::super::queue::Bounds;
 use super::super::route::Routes;
+use super::super::span::EndedSpan;
 use super::*;
 use crate::config::SpoolConfig;
 
@@ -59,14 +59,12 @@ fn the_end_hears_what_was_said_and_answers_everybody() {
     }));
     let project = Arc::new(Project::new("acme", "search", "acme-search"));
     for _ in 0..2 {
-        let span = Outgoing {
+        let span = EndedSpan {
             project: Arc::clone(&project),
             session: None,
-            origin: None,
-            bytes: SpanBytes::Own(vec![0; 100]),
-            ticket: None,
+            bytes: vec![0; 100],
         };
-        queue.push(span, false, Duration::ZERO).unwrap();
+        queue.push(span, None, Duration::ZERO).unwrap();
     }
     let now = Instant::now();
     let (reply, answer) = mpsc::channel();

@@ -9,9 +9,8 @@ mod rule;
 #[cfg(test)]
 mod tests;
 
+use std::borrow::Cow;
 use std::sync::Arc;
-
-use bytes::Bytes;
 
 use crate::config::{ConfigError, ExposeSecret, RedactionConfig};
 use rewrite::{RESOURCE, SCOPE, SPAN, Shape, rewrite};
@@ -52,27 +51,27 @@ impl Redactor {
     }
 
     /// A valid `Span` message.
-    pub(super) fn span(&self, span: Bytes) -> Bytes {
+    pub(super) fn span<'a>(&self, span: &'a [u8]) -> Cow<'a, [u8]> {
         self.message(&SPAN, span)
     }
 
     /// A valid `Resource` message.
-    pub(super) fn resource(&self, resource: Bytes) -> Bytes {
+    pub(super) fn resource<'a>(&self, resource: &'a [u8]) -> Cow<'a, [u8]> {
         self.message(&RESOURCE, resource)
     }
 
     /// A valid `InstrumentationScope` message.
-    pub(super) fn scope(&self, scope: Bytes) -> Bytes {
+    pub(super) fn scope<'a>(&self, scope: &'a [u8]) -> Cow<'a, [u8]> {
         self.message(&SCOPE, scope)
     }
 
-    fn message(&self, shape: &Shape, message: Bytes) -> Bytes {
+    fn message<'a>(&self, shape: &Shape, message: &'a [u8]) -> Cow<'a, [u8]> {
         if self.rules.is_empty() {
-            return message;
+            return Cow::Borrowed(message);
         }
-        match rewrite(&self.rules, shape, &message) {
-            Some(changed) => changed.into(),
-            None => message,
+        match rewrite(&self.rules, shape, message) {
+            Some(changed) => Cow::Owned(changed),
+            None => Cow::Borrowed(message),
         }
     }
 }

@@ -21,6 +21,7 @@ pub(in crate::serve) enum Value<'a> {
 }
 
 /// The fields of a message, up to the first fault.
+#[inline]
 pub(in crate::serve) fn fields(message: &[u8]) -> impl Iterator<Item = Result<Field<'_>, Fault>> {
     let mut rest = message;
     std::iter::from_fn(move || {
@@ -35,6 +36,7 @@ pub(in crate::serve) fn fields(message: &[u8]) -> impl Iterator<Item = Result<Fi
     })
 }
 
+#[inline]
 fn next<'a>(rest: &mut &'a [u8]) -> Result<Field<'a>, Fault> {
     let start = *rest;
     let tag = u32::try_from(varint(rest)?).map_err(|_| Fault::Tag)?;
@@ -70,7 +72,19 @@ fn take<'a>(rest: &mut &'a [u8], len: usize) -> Result<&'a [u8], Fault> {
     Ok(bytes)
 }
 
+/// Nearly every number in a span is a length or a tag of one byte.
+#[inline]
 fn varint(rest: &mut &[u8]) -> Result<u64, Fault> {
+    match rest.split_first() {
+        Some((byte, after)) if *byte < 0x80 => {
+            *rest = after;
+            Ok(u64::from(*byte))
+        }
+        _ => long_varint(rest),
+    }
+}
+
+fn long_varint(rest: &mut &[u8]) -> Result<u64, Fault> {
     let mut value = 0;
     for shift in (0..64).step_by(7) {
         let (&byte, after) = rest.split_first().ok_or(Fault::Truncated)?;

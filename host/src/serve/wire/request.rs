@@ -1,27 +1,25 @@
 //! An export request, cut into what is forwarded: resources, scopes, spans.
 
-use bytes::Bytes;
-
 use super::schema::{RESOURCE, SCOPE, SPAN};
 use super::{Fault, Value, check, fields};
 
 /// Spans of one resource.
 #[derive(Debug, Default)]
-pub(in crate::serve) struct ResourceSpans {
+pub(in crate::serve) struct ResourceSpans<'a> {
     /// A valid `Resource` message.
-    pub(in crate::serve) resource: Bytes,
+    pub(in crate::serve) resource: &'a [u8],
     pub(in crate::serve) schema_url: String,
-    pub(in crate::serve) scopes: Vec<ScopeSpans>,
+    pub(in crate::serve) scopes: Vec<ScopeSpans<'a>>,
 }
 
 /// Spans of one scope of it.
 #[derive(Debug, Default)]
-pub(in crate::serve) struct ScopeSpans {
+pub(in crate::serve) struct ScopeSpans<'a> {
     /// A valid `InstrumentationScope` message.
-    pub(in crate::serve) scope: Bytes,
+    pub(in crate::serve) scope: &'a [u8],
     pub(in crate::serve) schema_url: String,
     /// Valid `Span` messages.
-    pub(in crate::serve) spans: Vec<Bytes>,
+    pub(in crate::serve) spans: Vec<&'a [u8]>,
 }
 
 /// Spans that are not taken, with why the first is not.
@@ -42,26 +40,25 @@ impl Refused {
 
 /// Cuts an `ExportTraceServiceRequest` message. All parts are slices of it. A span that is none,
 /// and spans whose resource or scope is none, are refused; what cannot even be cut is an error.
-pub(in crate::serve) fn cut(
-    request: &Bytes,
+pub(in crate::serve) fn cut<'a>(
+    request: &'a [u8],
     refused: &mut Refused,
-) -> Result<Vec<ResourceSpans>, Fault> {
+) -> Result<Vec<ResourceSpans<'a>>, Fault> {
     let mut cut = Vec::new();
     for field in fields(request) {
         let field = field?;
         if field.number == 1 {
             let message = content(field.value, "resourceSpans")?;
-            cut.extend(cut_resource(request, message, refused)?);
+            cut.extend(cut_resource(message, refused)?);
         }
     }
     Ok(cut)
 }
 
-fn cut_resource(
-    request: &Bytes,
-    message: &[u8],
+fn cut_resource<'a>(
+    message: &'a [u8],
     refused: &mut Refused,
-) -> Result<Option<ResourceSpans>, Fault> {
+) -> Result<Option<ResourceSpans<'a>>, Fault> {
     let mut resource = None;
     let mut schema_url = String::new();
     let mut scopes = Vec::new();
@@ -78,24 +75,22 @@ fn cut_resource(
     let resource = resource.unwrap_or_default();
     let fault = check(&RESOURCE, resource).err();
     let mut cut = ResourceSpans {
-        resource: request.slice_ref(resource),
+        resource,
         schema_url,
         scopes: Vec::with_capacity(scopes.len()),
     };
     for scope in scopes {
-        cut.scopes
-            .extend(cut_scope(request, scope, fault, refused)?);
+        cut.scopes.extend(cut_scope(scope, fault, refused)?);
     }
     Ok((!cut.scopes.is_empty()).then_some(cut))
 }
 
 /// `fault` is the one of the resource: then none of the spans is taken.
-fn cut_scope(
-    request: &Bytes,
-    message: &[u8],
+fn cut_scope<'a>(
+    message: &'a [u8],
     fault: Option<Fault>,
     refused: &mut Refused,
-) -> Result<Option<ScopeSpans>, Fault> {
+) -> Result<Option<ScopeSpans<'a>>, Fault> {
     let mut scope = None;
     let mut schema_url = String::new();
     let mut spans = Vec::new();
@@ -107,7 +102,7 @@ fn cut_scope(
             2 => {
                 let span = content(field.value, "spans")?;
                 match check(&SPAN, span) {
-                    Ok(()) => spans.push(request.slice_ref(span)),
+                    Ok(()) => spans.push(span),
                     Err(fault) => refused.add(1, format_args!("a span is malformed: {fault}")),
                 }
             }
@@ -122,7 +117,7 @@ fn cut_scope(
         return Ok(None);
     }
     Ok((!spans.is_empty()).then(|| ScopeSpans {
-        scope: request.slice_ref(scope),
+        scope,
         schema_url,
         spans,
     }))

@@ -119,11 +119,11 @@ prop_compose! {
 fn decoded(groups: &[request::ResourceSpans]) -> Vec<(Resource, Span)> {
     let mut spans = Vec::new();
     for group in groups {
-        let resource = Resource::decode(group.resource.clone()).unwrap();
+        let resource = Resource::decode(group.resource).unwrap();
         for scope in &group.scopes {
-            InstrumentationScope::decode(scope.scope.clone()).unwrap();
+            InstrumentationScope::decode(scope.scope).unwrap();
             for span in &scope.spans {
-                spans.push((resource.clone(), Span::decode(span.clone()).unwrap()));
+                spans.push((resource.clone(), Span::decode(*span).unwrap()));
             }
         }
     }
@@ -134,7 +134,7 @@ fn expected(request: &ExportTraceServiceRequest) -> Vec<(Resource, Span)> {
     let mut spans = Vec::new();
     for group in &request.resource_spans {
         for span in group.scope_spans.iter().flat_map(|scope| &scope.spans) {
-            spans.push((group.resource.clone().unwrap_or_default(), span.clone()));
+            spans.push((group.resource.unwrap_or_default(), span.clone()));
         }
     }
     spans
@@ -144,7 +144,8 @@ proptest! {
     #[test]
     fn a_valid_request_is_cut_into_the_spans_it_has(request in request()) {
         let mut refused = Refused::default();
-        let groups = cut(&request.encode_to_vec().into(), &mut refused).unwrap();
+        let bytes = request.encode_to_vec();
+        let groups = cut(&bytes, &mut refused).unwrap();
         prop_assert_eq!(&refused, &Refused::default());
         // Bit for bit, since a number that is none is not equal to itself.
         let wanted: Vec<_> = expected(&request).iter().map(|(_, span)| span.encode_to_vec()).collect();
@@ -172,7 +173,7 @@ proptest! {
             }
         }
         let mut refused = Refused::default();
-        let Ok(groups) = cut(&bytes.clone().into(), &mut refused) else {
+        let Ok(groups) = cut(&bytes, &mut refused) else {
             return Ok(());
         };
         let taken = decoded(&groups);
@@ -191,7 +192,7 @@ proptest! {
 
     #[test]
     fn any_bytes_at_all_are_an_answer(bytes in vec(any::<u8>(), 0..200)) {
-        let _ = cut(&bytes.clone().into(), &mut Refused::default());
+        let _ = cut(&bytes, &mut Refused::default());
         let _ = from_json(&bytes, &mut Refused::default());
     }
 }
@@ -255,7 +256,8 @@ fn a_bad_span_loses_itself_alone() {
     ];
     for (bad, why) in bad {
         let mut refused = Refused::default();
-        let groups = cut(&several(vec![sound(1), bad, sound(2)]), &mut refused).unwrap();
+        let request = several(vec![sound(1), bad, sound(2)]);
+        let groups = cut(&request, &mut refused).unwrap();
         assert_eq!(decoded(&groups).len(), 2);
         assert_eq!(refused.spans, 1);
         assert!(refused.why.contains(why), "{}", refused.why);
@@ -289,7 +291,7 @@ fn what_decoders_could_read_in_two_ways_is_refused() {
     let mut request = Vec::new();
     put_bytes(1, &resource, &mut request);
     let mut refused = Refused::default();
-    assert!(cut(&request.into(), &mut refused).unwrap().is_empty());
+    assert!(cut(&request, &mut refused).unwrap().is_empty());
     assert!(
         refused.why.contains("`key` is there twice"),
         "{}",
@@ -388,7 +390,7 @@ fn a_bad_span_in_json_loses_itself_alone() {
     ] }] }] });
     let mut refused = Refused::default();
     let bytes = from_json(json.to_string().as_bytes(), &mut refused).unwrap();
-    let groups = cut(&bytes.into(), &mut refused).unwrap();
+    let groups = cut(&bytes, &mut refused).unwrap();
     assert_eq!(decoded(&groups).len(), 2);
     assert_eq!(refused.spans, 2);
 }
