@@ -14,6 +14,7 @@ mod columns;
 mod completions;
 mod confirm;
 mod context;
+mod copy;
 mod datasets;
 mod destination;
 mod evaluations;
@@ -135,6 +136,7 @@ async fn command(context: &Context, command: Command) -> anyhow::Result<Exit> {
         Command::Experiments(command) => experiments::run(context, command).await,
         Command::Annotate(args) => annotate::run(context, args).await,
         Command::Annotations(args) => annotations::run(context, args).await,
+        Command::Copy(args) => copy::run(context, args).await,
         Command::Health(args) => health::run(context, &args).await,
         Command::Serve(args) => serve::run(context, &args).await,
         Command::Completions(args) => completions::run(context, &args),
