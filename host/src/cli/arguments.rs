@@ -6,8 +6,8 @@ use clap::{Args, ColorChoice, Parser, Subcommand};
 
 use super::logs::Logs;
 use super::{
-    annotate, annotations, completions, copy, datasets, evaluations, experiments, export, health,
-    inspect, projects, providers, serve, spans, sql, stats, trace,
+    annotate, annotations, completions, copy, datasets, demo, evaluations, experiments, export,
+    health, inspect, projects, providers, serve, spans, sql, stats, trace,
 };
 
 const AFTER_HELP: &str = "\
@@ -95,6 +95,8 @@ pub(super) enum Command {
     Health(health::HealthArgs),
     /// Take OTLP from any OpenTelemetry SDK, and forward it, until it is told to stop
     Serve(serve::ServeArgs),
+    /// Show Roost at work: three tenants, and a provider replaced while it reads
+    Demo(demo::DemoArgs),
     /// Write completions for a shell
     Completions(completions::CompletionsArgs),
 }
@@ -208,6 +210,8 @@ mod tests {
             ("copy --from a --to b --only traces", false),
             ("copy --from a", false),
             ("copy --from a --to b --into p", false),
+            ("demo --keep", true),
+            ("demo --phoenix-grpc http://localhost:4317", false),
             ("serve --json", true),
             ("serve --tenant acme", false),
             ("providers lock phoenix --check", true),

@@ -17,6 +17,15 @@ pub(super) const COPIED_FROM: &str = "roost.copied_from";
 /// Where an experiment was copied from: connection, project and id.
 type Origin = (String, String, String);
 
+/// What stands for an experiment in the target already, by its id.
+#[derive(Clone, Copy)]
+pub(super) enum Before<'a> {
+    /// An earlier copy of it.
+    Copy(&'a str),
+    /// The one that it was copied from.
+    Original(&'a str),
+}
+
 /// The datasets of both sides, and the last pair whose records were compared.
 struct Datasets {
     source: Vec<Dataset>,
@@ -48,15 +57,14 @@ impl Passage<'_> {
         experiments.reverse();
         for experiment in &experiments {
             let (from, project) = (self.from.to_owned(), self.project.to_owned());
-            let copy = origins
-                .get(&(from, project, experiment.id.clone()))
-                .copied();
+            let copy = origins.get(&(from, project, experiment.id.clone()));
+            let copy = copy.map(|id| Before::Copy(id));
             // One that came from the target goes back to where it was.
             let original = || {
                 let (connection, project, id) = origin(experiment)?;
                 let is_there = connection == self.to && project == self.into;
                 let known = known.iter().find(|known| is_there && known.id == id)?;
-                Some(&*known.id)
+                Some(Before::Original(&known.id))
             };
             let before = copy.or_else(original);
             let copied = self.copy_experiment(experiment, before, &mut datasets, report);
@@ -69,7 +77,7 @@ impl Passage<'_> {
     async fn copy_experiment(
         &self,
         listed: &Experiment,
-        before: Option<&str>,
+        before: Option<Before<'_>>,
         datasets: &mut Datasets,
         report: &mut ProjectReport,
     ) -> Result<(), CopyError> {
@@ -86,7 +94,9 @@ impl Passage<'_> {
         };
         let store = self.target.experiments();
         let target = match before {
-            Some(id) => store.get_experiment(self.into, id).await,
+            Some(Before::Copy(id) | Before::Original(id)) => {
+                store.get_experiment(self.into, id).await
+            }
             None => {
                 let new = self.again(&experiment, matched);
                 store.create_experiment(self.into, &new).await
@@ -101,7 +111,7 @@ impl Passage<'_> {
         };
         let (left, written) = counts(report);
         let is_new = before.is_none();
-        self.copy_runs(&experiment.id, &target.id, is_new, matched, report)
+        self.copy_runs(&experiment.id, &target.id, before, matched, report)
             .await?;
         let missing = missing_metrics(&experiment.metrics, &target.metrics);
         let there = experiment.metrics.len() - missing.len();

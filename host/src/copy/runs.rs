@@ -5,7 +5,7 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 
 use serde_json::Value;
 
-use super::experiments::{COPIED_FROM, with_origin};
+use super::experiments::{Before, COPIED_FROM, with_origin};
 use super::records::Matched;
 use super::{CopyError, Kind, Passage, ProjectReport, refusal};
 use crate::contract::{Error, Metric, NewEvaluation, NewRun, Run};
@@ -15,8 +15,10 @@ use crate::contract::{Error, Metric, NewEvaluation, NewRun, Run};
 enum Key {
     /// The target's id of the record, and the repetition.
     Record(String, u32),
-    /// The source's id of a run of no record.
+    /// The source's id of a run of no record, of which this one is a copy.
     Copied(String),
+    /// The id of a run of no record that the source has a copy of.
+    Original(String),
 }
 
 /// A run that the target has.
@@ -34,19 +36,18 @@ impl Passage<'_> {
         &self,
         experiment: &str,
         target: &str,
-        is_new: bool,
+        before: Option<Before<'_>>,
         matched: Option<&Matched>,
         report: &mut ProjectReport,
     ) -> Result<(), CopyError> {
         let mut known = HashMap::new();
-        if !is_new {
+        if before.is_some() {
             let store = self.target.experiments();
             let mut pages = store.run_pages(self.into, target)?;
             while let Some(page) = pages.next().await? {
-                known.extend(
-                    page.into_iter()
-                        .filter_map(|run| Some((key(&run)?, run.into()))),
-                );
+                let is_original = matches!(before, Some(Before::Original(_)));
+                let keyed = |run: Run| Some((key(&run, is_original)?, run.into()));
+                known.extend(page.into_iter().filter_map(keyed));
             }
         }
         let store = self.source.experiments();
@@ -81,9 +82,12 @@ impl Passage<'_> {
             }
             None => {
                 let metadata = run.content.metadata.as_deref();
+                let original = metadata.and_then(origin).map(Key::Original);
                 let metadata = with_origin(metadata, source_id.clone().into());
                 run.content.metadata = Some(metadata);
-                Key::Copied(source_id.clone())
+                original
+                    .filter(|key| known.contains_key(key))
+                    .unwrap_or(Key::Copied(source_id.clone()))
             }
         };
         let known = known.get(&key);
@@ -190,13 +194,21 @@ pub(super) async fn write_metrics(
     Ok(())
 }
 
-fn key(run: &Run) -> Option<Key> {
+/// What tells a run of the target apart; `is_original` where the source's are copies of those.
+fn key(run: &Run, is_original: bool) -> Option<Key> {
     if let Some(record) = &run.content.record_id {
         return Some(Key::Record(record.clone(), run.content.repetition));
     }
-    let metadata: Value = serde_json::from_str(run.content.metadata.as_deref()?).ok()?;
-    let id = metadata.get(COPIED_FROM)?.as_str()?;
-    Some(Key::Copied(id.to_owned()))
+    if is_original {
+        return Some(Key::Original(run.id.clone()));
+    }
+    origin(run.content.metadata.as_deref()?).map(Key::Copied)
+}
+
+/// The id of the run that one was copied from.
+fn origin(metadata: &str) -> Option<String> {
+    let metadata: Value = serde_json::from_str(metadata).ok()?;
+    Some(metadata.get(COPIED_FROM)?.as_str()?.to_owned())
 }
 
 impl From<Run> for Known {
