@@ -13,14 +13,16 @@ guests := --package roost-local --package roost-phoenix --package roost-mlflow -
 
 setup: host-tools venv node postgres plugins guests ## Get what is missing: wasm target, packages of Python and JavaScript, PostgreSQL, providers
 
-# Beside a test, cargo builds the demo with what `make test` needs; alone, with a little
-# less, and much would be built twice.
-#
 # Without a server it needs one provider; on a real Phoenix (BACKEND=phoenix), all of the set-up.
+#
+# Beside a test, cargo builds the program with what `make test` needs; alone, with a little
+# less, and much would be built twice.
 BACKEND ?= local
 demo: $(if $(filter phoenix,$(BACKEND)),setup,local) ## Show it: three tenants, a provider swapped while it reads; BACKEND=phoenix on a real one
-	cargo build --bin roost-demo --test config
-	@$${CARGO_TARGET_DIR:-target}/debug/roost-demo --backend $(BACKEND) $(ARGS)
+	cargo build --bin roost --bin roost-demo --test config
+	@programs=$${CARGO_TARGET_DIR:-target}/debug; \
+	if [ $(BACKEND) = phoenix ]; then $$programs/roost-demo $(ARGS); \
+	else $$programs/roost demo --plugins plugins $(ARGS); fi
 
 test: setup lint docs ## Prove it: formatting, lints, documentation, contract, all tests
 	cargo test --workspace

@@ -31,6 +31,7 @@
 //! | module | holds |
 //! |---|---|
 //! | `serve` | the OTLP gateway (feature `serve`) |
+//! | [`copy`] | what a backend holds, copied into another |
 //! | [`manager`] | [`TelemetryManager`]: tenants, spans, sessions, statistics |
 //! | `query` | frames, filters, SQL, files (feature `query`) |
 //! | [`export`] | how spans leave: one pipeline, OTLP over gRPC and HTTP |
@@ -50,6 +51,7 @@
 
 pub mod config;
 pub mod contract;
+pub mod copy;
 pub mod export;
 #[cfg(fuzzing)]
 pub mod fuzzing;

@@ -6,8 +6,8 @@ use clap::{Args, ColorChoice, Parser, Subcommand};
 
 use super::logs::Logs;
 use super::{
-    annotate, annotations, completions, datasets, evaluations, experiments, export, health,
-    inspect, projects, providers, serve, spans, sql, stats, trace,
+    annotate, annotations, completions, copy, datasets, demo, evaluations, experiments, export,
+    health, inspect, projects, providers, serve, spans, sql, stats, trace,
 };
 
 const AFTER_HELP: &str = "\
@@ -89,10 +89,14 @@ pub(super) enum Command {
     /// Runs of a task, measured and compared
     #[command(subcommand)]
     Experiments(experiments::ExperimentsCommand),
+    /// Copy what one backend holds into another
+    Copy(copy::CopyArgs),
     /// Ask the backend of every connection how it is
     Health(health::HealthArgs),
     /// Take OTLP from any OpenTelemetry SDK, and forward it, until it is told to stop
     Serve(serve::ServeArgs),
+    /// Show Roost at work: three tenants, and a provider replaced while it reads
+    Demo(demo::DemoArgs),
     /// Write completions for a shell
     Completions(completions::CompletionsArgs),
 }
@@ -199,6 +203,15 @@ mod tests {
             ("experiments compare e", false),
             ("experiments compare e f --json", true),
             ("experiments finish e --status running", false),
+            (
+                "copy --from a --to b --tenant acme --only spans,datasets",
+                true,
+            ),
+            ("copy --from a --to b --only traces", false),
+            ("copy --from a", false),
+            ("copy --from a --to b --into p", false),
+            ("demo --keep", true),
+            ("demo --phoenix-grpc http://localhost:4317", false),
             ("serve --json", true),
             ("serve --tenant acme", false),
             ("providers lock phoenix --check", true),

@@ -7,6 +7,7 @@ use std::process::ExitCode;
 use roost::ProviderError;
 use roost::config::ConfigError;
 use roost::contract::Error;
+use roost::copy::CopyError;
 use roost::manager::{ManagerError, TenantError};
 use roost::plugin::HostError;
 use roost::query::{FileError, QueryError};
@@ -65,6 +66,9 @@ impl Exit {
                     Some(FileError::Query(error)) => return Some(Self::of_query(error)),
                     _ => {}
                 }
+                if let Some(error) = cause.downcast_ref::<CopyError>() {
+                    return Some(Self::of_copy(error));
+                }
                 match cause.downcast_ref::<CommandError>() {
                     Some(CommandError::Usage(_)) => return Some(Self::Usage),
                     Some(CommandError::NotFound(_)) => return Some(Self::NotFound),
@@ -92,6 +96,17 @@ impl Exit {
         match error {
             QueryError::Statement(_) => Self::Usage,
             QueryError::Provider(error) => Self::of_provider(error.kind()),
+            _ => Self::Failed,
+        }
+    }
+
+    fn of_copy(error: &CopyError) -> Self {
+        match error {
+            CopyError::Provider(error) => Self::of_provider(error.kind()),
+            CopyError::NoProject { .. } => Self::NotFound,
+            CopyError::Connection(_) | CopyError::OntoItself(_) | CopyError::WhichProject(_) => {
+                Self::Usage
+            }
             _ => Self::Failed,
         }
     }

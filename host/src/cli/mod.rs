@@ -14,7 +14,9 @@ mod columns;
 mod completions;
 mod confirm;
 mod context;
+mod copy;
 mod datasets;
+mod demo;
 mod destination;
 mod evaluations;
 mod exit;
@@ -136,6 +138,8 @@ async fn command(context: &Context, command: Command) -> anyhow::Result<Exit> {
         Command::Experiments(command) => experiments::run(context, command).await,
         Command::Annotate(args) => annotate::run(context, args).await,
         Command::Annotations(args) => annotations::run(context, args).await,
+        Command::Copy(args) => copy::run(context, args).await,
+        Command::Demo(args) => demo::run(context, args).await,
         Command::Health(args) => health::run(context, &args).await,
         Command::Serve(args) => serve::run(context, &args).await,
         Command::Completions(args) => completions::run(context, &args),

@@ -91,7 +91,12 @@ impl Terminal {
         self.watching(state, work).await
     }
 
-    async fn watching<T>(&self, state: impl Fn() -> String, work: impl Future<Output = T>) -> T {
+    /// As [`waiting`](Self::waiting), with what `state` says of it at the moment.
+    pub(super) async fn watching<T>(
+        &self,
+        state: impl Fn() -> String,
+        work: impl Future<Output = T>,
+    ) -> T {
         let mut work = pin!(work);
         if !self.progress {
             return work.await;

@@ -4,6 +4,7 @@
 //! kind, nor for values that JSON has not: NaN and infinities are left out, as is a value that
 //! holds nothing, and bytes become a text in base64.
 
+mod again;
 #[cfg(test)]
 mod tests;
 
@@ -15,6 +16,8 @@ use prost::{DecodeError, Message, Oneof};
 use serde_json::{Map, Value as Json};
 
 use crate::contract::{Attribute, AttributeValue, Event, Link, Span, StatusCode};
+
+pub(crate) use again::{encode_resource, encode_span};
 
 /// The attribute that says a span's kind.
 const KIND: &str = "openinference.span.kind";
@@ -187,6 +190,9 @@ struct OtlpSpan {
     parent_span_id: Vec<u8>,
     #[prost(string, tag = "5")]
     name: String,
+    /// OpenTelemetry's, which nothing reads.
+    #[prost(int32, tag = "6")]
+    kind: i32,
     #[prost(fixed64, tag = "7")]
     start_time_unix_nano: u64,
     #[prost(fixed64, tag = "8")]

@@ -49,6 +49,8 @@ mod spool;
 mod ticket;
 mod worker;
 
+pub(crate) use decode::{encode_resource, encode_span};
+
 pub use account::{DropReason, Dropped, SpanStats};
 pub use destination::{
     Destination, DestinationResolver, OtlpDestination, Protocol, RequestLimits, ResolveError,

@@ -101,6 +101,15 @@ impl Project {
         }
     }
 
+    /// The project that the backend knows as `name`, for spans that come with a resource of their
+    /// own: nothing is added to it.
+    #[must_use]
+    pub fn of_foreign_spans(name: impl Into<String>) -> Self {
+        let mut project = Self::new("", "", name);
+        project.resource.clear();
+        project
+    }
+
     /// Adds attributes to the resource, such as `service.version` and
     /// `deployment.environment`; one with a key that is there already replaces it.
     #[must_use]

@@ -5,6 +5,7 @@
 //! application: what cannot be traced is counted and runs untraced.
 
 mod begin;
+mod connection_resolver;
 mod connections;
 mod error;
 mod global;

@@ -42,21 +42,8 @@ impl DestinationResolver for ManagerResolver {
                 let default = manager.default_otlp_endpoint()?;
                 return Ok(plain_otlp(&default, named).into());
             };
-            let options = ExportOptions {
-                endpoint: named.as_ref().map(address),
-                batch: manager.exports_in_batches(project)?,
-            };
-            let export = provider
-                .configure_span_export(project.name(), &options)
-                .await
-                .map_err(resolve_error)?;
-            match export {
-                SpanExport::Otlp(export) => {
-                    let otlp = destination(&provider, export, named.as_ref()).await;
-                    otlp.map(Into::into)
-                }
-                SpanExport::Sink => sink::destination(provider, project),
-            }
+            let batch = manager.exports_in_batches(project)?;
+            provider_destination(provider, project, named.as_ref(), batch).await
         }
         .boxed()
     }
@@ -72,11 +59,7 @@ impl DestinationResolver for ManagerResolver {
                 let session = format!("{}:{session_id}", project.name());
                 return Ok(vec![KeyValue::new(SESSION_ATTRIBUTE, session)]);
             };
-            let attributes = provider
-                .session_attributes(project.name(), session_id)
-                .await
-                .map_err(resolve_error)?;
-            Ok(attributes.into_iter().map(key_value).collect())
+            session_attributes(&provider, project, session_id).await
         }
         .boxed()
     }
@@ -123,7 +106,7 @@ impl Inner {
         Ok(!sync.unwrap_or(self.config.telemetry.batch_config.use_sync_export))
     }
 
-    fn default_otlp_endpoint(&self) -> Result<Url, ResolveError> {
+    pub(super) fn default_otlp_endpoint(&self) -> Result<Url, ResolveError> {
         self.otlp_url(&self.config.telemetry.otlp_endpoint)
     }
 
@@ -150,6 +133,41 @@ impl Inner {
 
 fn tenant(project: &Project) -> Result<TenantId, ResolveError> {
     TenantId::new(project.tenant_id()).map_err(|error| ResolveError::Refused(error.to_string()))
+}
+
+/// Where a provider says that the spans of a project go; `named` is what the operator named for
+/// them.
+pub(super) async fn provider_destination(
+    provider: Provider,
+    project: &Project,
+    named: Option<&Url>,
+    batch: bool,
+) -> Result<Destination, ResolveError> {
+    let options = ExportOptions {
+        endpoint: named.map(address),
+        batch,
+    };
+    let export = provider
+        .configure_span_export(project.name(), &options)
+        .await
+        .map_err(resolve_error)?;
+    match export {
+        SpanExport::Otlp(export) => Ok(destination(&provider, export, named).await?.into()),
+        SpanExport::Sink => sink::destination(provider, project),
+    }
+}
+
+/// What a provider says that spans of a session carry.
+pub(super) async fn session_attributes(
+    provider: &Provider,
+    project: &Project,
+    session_id: &str,
+) -> Result<Vec<KeyValue>, ResolveError> {
+    let attributes = provider
+        .session_attributes(project.name(), session_id)
+        .await
+        .map_err(resolve_error)?;
+    Ok(attributes.into_iter().map(key_value).collect())
 }
 
 /// A destination without a provider: OTLP over gRPC, or over HTTP where the endpoint has a

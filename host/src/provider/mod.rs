@@ -46,6 +46,7 @@ pub use scope::Scope;
 pub use sessions::SessionStore;
 pub use traces::TraceStore;
 
+pub(crate) use new_record::content as record_content;
 #[cfg(feature = "query")]
 pub(crate) use {
     annotations::ADD as ADD_ANNOTATIONS,

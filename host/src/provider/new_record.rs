@@ -227,7 +227,7 @@ pub(super) fn check_parts<'r>(
 
 /// Input, output and metadata, the same text for the same content. An object that is not there
 /// and an empty one are the same.
-fn content(record: &NewRecord) -> String {
+pub(crate) fn content(record: &NewRecord) -> String {
     let parts = [
         Some(record.input.as_str()),
         record.output.as_deref(),

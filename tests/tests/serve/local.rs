@@ -188,3 +188,26 @@ async fn a_damaged_file_is_told_and_never_taken_for_an_empty_one() -> Result<()>
     );
     Ok(())
 }
+
+/// Nothing but the program and what came with it, in a folder that is empty.
+#[tokio::test]
+async fn the_demo_runs_from_an_installation_and_leaves_nothing_behind() -> Result<()> {
+    let installed = TempDir::new()?;
+    fs::hard_link(program()?, installed.path().join("roost"))?;
+    install(&installed.path().join("plugins"))?;
+    let folder = TempDir::new()?;
+    let script = format!(
+        "export TMPDIR=$PWD/tmp HOME=$PWD/home; mkdir tmp home; {}/roost demo --swaps 2",
+        installed.path().display()
+    );
+    let ran = shell(folder.path(), &script).await?;
+    assert_eq!(ran.code, 0, "{}{}", ran.stdout, ran.stderr);
+    for said in ["20 created = 20 delivered", "0 failures", "is removed"] {
+        assert!(ran.stdout.contains(said), "{said}: {}", ran.stdout);
+    }
+    for left in ["tmp", "home"] {
+        let left = fs::read_dir(folder.path().join(left))?.count();
+        assert_eq!(left, 0, "it left files behind");
+    }
+    Ok(())
+}

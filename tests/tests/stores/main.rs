@@ -6,6 +6,7 @@
 
 mod analytics;
 mod annotations;
+mod copy;
 mod datasets;
 mod experiments;
 mod predicates;

@@ -10,25 +10,25 @@ use tokio::time::sleep;
 const MODEL: &str = "gpt-4o-mini";
 
 /// A question of a tenant's user, and what the world answers.
-pub(crate) struct Question {
-    pub(crate) session: &'static str,
-    pub(crate) text: &'static str,
-    pub(crate) documents: &'static [(&'static str, f64)],
-    pub(crate) answer: Result<&'static str, &'static str>,
+pub(super) struct Question {
+    pub(super) session: &'static str,
+    pub(super) text: &'static str,
+    pub(super) documents: &'static [(&'static str, f64)],
+    pub(super) answer: Result<&'static str, &'static str>,
     /// How slow everything is: 1.0 is usual.
-    pub(crate) pace: f64,
+    pub(super) pace: f64,
 }
 
 /// A tenant and what its users ask.
-pub(crate) struct Tenant {
-    pub(crate) id: &'static str,
-    pub(crate) questions: &'static [Question],
+pub(super) struct Tenant {
+    pub(super) id: &'static str,
+    pub(super) questions: &'static [Question],
 }
 
 /// Spans of one question.
-pub(crate) const SPANS_PER_QUESTION: usize = 5;
+pub(super) const SPANS_PER_QUESTION: usize = 5;
 
-pub(crate) const TENANTS: [Tenant; 3] = [
+pub(super) const TENANTS: [Tenant; 3] = [
     Tenant {
         id: "acme",
         questions: &[
@@ -71,7 +71,7 @@ pub(crate) const TENANTS: [Tenant; 3] = [
 ];
 
 /// Every question of a tenant, one after the other; returned are their traces.
-pub(crate) async fn answer_all(telemetry: &TelemetryManager, tenant: &Tenant) -> Vec<String> {
+pub(super) async fn answer_all(telemetry: &TelemetryManager, tenant: &Tenant) -> Vec<String> {
     let mut traces = Vec::new();
     for question in tenant.questions {
         let session = telemetry.session(tenant.id, question.session);

@@ -1,30 +1,21 @@
 //! What the demo prints: numbered steps, lines below them, and a spinner while one waits.
 //! Colours and the spinner are for terminals alone.
 
-use std::cell::Cell;
-use std::io::{self, Write as _};
 use std::time::Duration;
 
 use anstyle::{AnsiColor, Style};
 use indicatif::{ProgressBar, ProgressStyle};
 
-pub(crate) const BOLD: Style = Style::new().bold();
-pub(crate) const DIM: Style = Style::new().dimmed();
-pub(crate) const GOOD: Style = AnsiColor::Green.on_default();
-pub(crate) const BAD: Style = AnsiColor::Red.on_default();
-pub(crate) const BAR: Style = AnsiColor::Cyan.on_default();
+use crate::cli::table::{Cell, Column, Table};
+use crate::cli::terminal::{BAD, GOOD, TITLE, Terminal, paint};
+
 const NUMBER: Style = AnsiColor::Cyan.on_default().bold();
 
-/// The columns that everything fits in, so that no terminal need be asked.
-pub(crate) const WIDTH: usize = 80;
-
-/// A text in a style. What is written out loses the style where it is not wanted.
-pub(crate) fn paint(style: Style, text: impl std::fmt::Display) -> String {
-    format!("{style}{text}{style:#}")
-}
+/// The columns that everything fits in, so that the story looks the same everywhere.
+pub(super) const WIDTH: usize = 80;
 
 /// A length of time as people say it.
-pub(crate) fn duration(length: Duration) -> String {
+pub(super) fn duration(length: Duration) -> String {
     match length.as_secs_f64() {
         seconds if seconds >= 1.0 => format!("{seconds:.1} s"),
         seconds if seconds >= 0.01 => format!("{:.0} ms", seconds * 1e3),
@@ -34,44 +25,46 @@ pub(crate) fn duration(length: Duration) -> String {
 
 /// Where the demo is shown.
 #[derive(Debug)]
-pub(crate) struct Screen {
-    steps: Cell<u32>,
+pub(super) struct Screen<'a> {
+    terminal: &'a Terminal,
+    steps: std::cell::Cell<u32>,
 }
 
-impl Screen {
-    pub(crate) fn new() -> Self {
+impl<'a> Screen<'a> {
+    pub(super) fn new(terminal: &'a Terminal) -> Self {
         Self {
-            steps: Cell::new(0),
+            terminal,
+            steps: std::cell::Cell::new(0),
         }
     }
 
     /// What all of it is about.
-    pub(crate) fn title(&self, title: &str) -> io::Result<()> {
-        write(&format!("\n    {}", paint(BOLD, title)))
+    pub(super) fn title(&self, title: &str) -> anyhow::Result<()> {
+        self.write(&format!("\n    {}", paint(TITLE, title)))
     }
 
     /// Begin a step.
-    pub(crate) fn step(&self, title: &str) -> io::Result<()> {
+    pub(super) fn step(&self, title: &str) -> anyhow::Result<()> {
         let number = self.steps.get() + 1;
         self.steps.set(number);
-        let number = paint(NUMBER, format_args!("{number:>2}"));
-        write(&format!("\n{number}  {}", paint(BOLD, title)))
+        let number = paint(NUMBER, &format!("{number:>2}"));
+        self.write(&format!("\n{number}  {}", paint(TITLE, title)))
     }
 
     /// Lines of a step.
-    pub(crate) fn say(&self, text: impl AsRef<str>) -> io::Result<()> {
+    pub(super) fn say(&self, text: impl AsRef<str>) -> anyhow::Result<()> {
         text.as_ref()
             .lines()
-            .try_for_each(|line| write(&format!("    {line}")))
+            .try_for_each(|line| self.write(&format!("    {line}")))
     }
 
     /// A line that says what went well.
-    pub(crate) fn done(&self, text: impl AsRef<str>) -> io::Result<()> {
+    pub(super) fn done(&self, text: impl AsRef<str>) -> anyhow::Result<()> {
         self.say(format!("{} {}", paint(GOOD, "✓"), text.as_ref()))
     }
 
     /// A line that says what was refused, as it should be; wrapped, for messages are long.
-    pub(crate) fn refused(&self, text: &str) -> io::Result<()> {
+    pub(super) fn refused(&self, text: &str) -> anyhow::Result<()> {
         let mut mark = paint(BAD, "✗");
         for line in wrap(text, WIDTH - 6) {
             self.say(format!("{mark} {line}"))?;
@@ -80,8 +73,12 @@ impl Screen {
         Ok(())
     }
 
+    fn write(&self, line: &str) -> anyhow::Result<()> {
+        self.terminal.print(&format!("{}\n", line.trim_end()))
+    }
+
     /// Turns until it is dropped.
-    pub(crate) fn wait(&self, what: &'static str) -> Waiting {
+    pub(super) fn wait(&self, what: &'static str) -> Waiting {
         let spinner = ProgressBar::new_spinner();
         if let Ok(style) = ProgressStyle::with_template("    {spinner:.cyan} {msg} {elapsed:.dim}")
         {
@@ -91,29 +88,11 @@ impl Screen {
         spinner.enable_steady_tick(Duration::from_millis(100));
         Waiting(spinner)
     }
-
-    /// What ended the demo before its end.
-    pub(crate) fn failed(&self, error: &anyhow::Error) {
-        let _ = writeln!(
-            anstream::stderr(),
-            "\n{} {error:#}",
-            paint(BAD.bold(), "error:")
-        );
-    }
-
-    /// Ctrl-C was pressed.
-    pub(crate) fn interrupted(&self) {
-        let _ = writeln!(
-            anstream::stderr(),
-            "\n    {} what was started is stopped, and its folder is removed",
-            paint(BAD, "Ctrl-C:")
-        );
-    }
 }
 
 /// A spinner, gone with this.
 #[derive(Debug)]
-pub(crate) struct Waiting(ProgressBar);
+pub(super) struct Waiting(ProgressBar);
 
 impl Drop for Waiting {
     fn drop(&mut self) {
@@ -121,8 +100,16 @@ impl Drop for Waiting {
     }
 }
 
-fn write(line: &str) -> io::Result<()> {
-    writeln!(anstream::stdout(), "{}", line.trim_end())
+/// Rows below titles.
+pub(super) fn table<C: Into<Cell>, const N: usize>(
+    columns: [Column; N],
+    rows: Vec<[C; N]>,
+) -> String {
+    let mut table = Table::new(columns);
+    for row in rows {
+        table.push(row.map(Into::into));
+    }
+    table.render(None)
 }
 
 /// Lines of at most `width` columns; longer words stay whole.

@@ -4,21 +4,20 @@ use std::convert::Infallible;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use anyhow::{Result, ensure};
+use anyhow::ensure;
 use roost::contract::TimeWindow;
 use roost::provider::SpanQuery;
-use roost_tests::eventually;
 use tokio::time::sleep;
 
-use crate::screen::{GOOD, Screen, duration, paint};
-use crate::stage::Stage;
-use crate::steps::SOON;
-use crate::table::table;
+use super::screen::{Screen, duration, table};
+use super::stage::Stage;
+use super::steps::eventually;
+use crate::cli::table::Column;
+use crate::cli::terminal::{GOOD, paint};
 
 /// What a reader does between two reads.
 const PAUSE: Duration = Duration::from_millis(10);
-const SWAPS: u8 = 10;
-/// Reads that each generation serves before it is replaced: 200 in all, at least.
+/// Reads that each generation serves before it is replaced.
 const READS_EACH: u64 = 20;
 
 /// What became of the reads so far.
@@ -36,10 +35,19 @@ impl Reads {
     }
 }
 
-pub(crate) async fn show(screen: &Screen, stage: &Stage, component: &[u8]) -> Result<()> {
+pub(super) async fn show(
+    screen: &Screen<'_>,
+    stage: &Stage,
+    component: &[u8],
+    swaps: u8,
+) -> anyhow::Result<()> {
     let file = format!("{}.wasm", stage.backend.provider());
     screen.step(&format!(
-        "{file} is replaced ten times while acme goes on reading"
+        "{file} is replaced {} while acme goes on reading",
+        match swaps {
+            1 => "once".to_owned(),
+            more => format!("{more} times"),
+        }
     ))?;
     let reads = Reads::default();
     let began = Instant::now();
@@ -47,25 +55,25 @@ pub(crate) async fn show(screen: &Screen, stage: &Stage, component: &[u8]) -> Re
         let _waiting = screen.wait("reading and replacing");
         // Three readers, so that there is always a call under way when the file changes.
         tokio::select! {
-            rows = replace(stage, component, &reads) => rows?,
+            rows = replace(stage, component, swaps, &reads) => rows?,
             never = read(stage, &reads) => match never? {},
             never = read(stage, &reads) => match never? {},
             never = read(stage, &reads) => match never? {},
         }
     };
-    let titles = [
-        "GENERATION",
-        "SHA-256",
-        "SERVED AFTER",
-        "READS SO FAR",
-        "FAILED",
+    let columns = [
+        Column::whole("GENERATION").right(),
+        Column::whole("SHA-256"),
+        Column::whole("SERVED AFTER").right(),
+        Column::whole("READS SO FAR").right(),
+        Column::whole("FAILED").right(),
     ];
-    screen.say(table(titles, &rows))?;
+    screen.say(table(columns, rows))?;
     let (done, failed) = reads.so_far();
     ensure!(failed == 0, "{failed} of {} reads failed", failed + done);
     screen.done(format!(
         "{} generations, {done} reads, {} in {}",
-        SWAPS + 1,
+        u64::from(swaps) + 1,
         paint(GOOD, "0 failures"),
         duration(began.elapsed())
     ))?;
@@ -73,9 +81,14 @@ pub(crate) async fn show(screen: &Screen, stage: &Stage, component: &[u8]) -> Re
 }
 
 /// Replace the file; returned is a row for each generation.
-async fn replace(stage: &Stage, component: &[u8], reads: &Reads) -> Result<Vec<[String; 5]>> {
+async fn replace(
+    stage: &Stage,
+    component: &[u8],
+    swaps: u8,
+    reads: &Reads,
+) -> anyhow::Result<Vec<[String; 5]>> {
     let mut rows = Vec::new();
-    for swap in 1..=SWAPS {
+    for swap in 1..=swaps {
         // A custom section makes another content of the same provider.
         let mut next = component.to_vec();
         next.extend([0, 3, 1, b's', swap]);
@@ -83,7 +96,7 @@ async fn replace(stage: &Stage, component: &[u8], reads: &Reads) -> Result<Vec<[
         let began = Instant::now();
         stage.install(&next)?;
         let mut served_after = None;
-        let generation = eventually("the new file serves reads", SOON, async || {
+        let generation = eventually("the new file serves reads", async || {
             let generation = stage.serving()?;
             ensure!(generation.number == number, "{} serves", generation.number);
             served_after.get_or_insert_with(|| began.elapsed());
@@ -93,21 +106,21 @@ async fn replace(stage: &Stage, component: &[u8], reads: &Reads) -> Result<Vec<[
         .await?;
         let (done, failed) = reads.so_far();
         rows.push([
-            format!("{number:>10}"),
+            number.to_string(),
             format!(
                 "{}…",
                 generation.digest.chars().take(16).collect::<String>()
             ),
-            format!("{:>12}", duration(served_after.unwrap_or_default())),
-            format!("{done:>12}"),
-            format!("{failed:>6}"),
+            duration(served_after.unwrap_or_default()),
+            done.to_string(),
+            failed.to_string(),
         ]);
     }
     Ok(rows)
 }
 
 /// Read until the end.
-async fn read(stage: &Stage, reads: &Reads) -> Result<Infallible> {
+async fn read(stage: &Stage, reads: &Reads) -> anyhow::Result<Infallible> {
     // An answer that is kept would say nothing about the swap.
     let provider = stage.provider("acme")?.uncached();
     let query = SpanQuery::new(stage.project("acme")?, TimeWindow::all());

@@ -2,23 +2,24 @@
 
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context as _, bail, ensure};
 use roost::contract::{
     Annotation, AnnotatorKind, AttributeValue, NewAnnotation, Order, OrderKey, Span, SpanRef,
     StatusCode, Target, TimeWindow,
 };
 use roost::provider::SpanQuery;
-use roost_tests::{Phoenix, PluginFolder, eventually};
+use tokio::time::sleep;
 
-use crate::agent::{SPANS_PER_QUESTION, TENANTS, Tenant, answer_all};
-use crate::screen::{BAD, BOLD, DIM, GOOD, Screen, duration, paint};
-use crate::stage::{Backend, Stage};
-use crate::swaps;
-use crate::table::{cut, table};
-use crate::trace;
+use super::agent::{SPANS_PER_QUESTION, TENANTS, Tenant, answer_all};
+use super::screen::{Screen, WIDTH, duration, table};
+use super::stage::{Backend, Stage};
+use super::swaps;
+use crate::cli::table::{Cell, Column};
+use crate::cli::terminal::{BAD, DIM, GOOD, TITLE, paint};
+use crate::cli::{text, waterfall};
 
 /// How long another process may take for what usually takes a moment.
-pub(crate) const SOON: Duration = Duration::from_secs(60);
+const SOON: Duration = Duration::from_secs(60);
 
 /// The trace that is looked at closely.
 struct Failed {
@@ -28,12 +29,20 @@ struct Failed {
     spans: Vec<Span>,
 }
 
+/// How long to leave the other side alone between two looks.
+const PAUSE: Duration = Duration::from_millis(20);
+
 /// Show everything, and hand back what it was shown on.
-pub(crate) async fn show(screen: &Screen, on_phoenix: bool, keep: bool) -> Result<Stage> {
+pub(super) async fn show(
+    screen: &Screen<'_>,
+    backend: Backend,
+    component: &[u8],
+    swaps: u8,
+    keep: bool,
+) -> anyhow::Result<Stage> {
     screen.title("Roost: one telemetry API for many tenants, a WebAssembly provider a backend")?;
-    let stage = start(screen, on_phoenix).await?;
-    let component = stage.backend.component()?;
-    drop_in(screen, &stage, &component).await?;
+    let stage = start(screen, backend).await?;
+    drop_in(screen, &stage, component).await?;
     let traces = send(screen, &stage).await?;
     screen.step("Each tenant reads its own spans back")?;
     for tenant in &TENANTS {
@@ -41,7 +50,7 @@ pub(crate) async fn show(screen: &Screen, on_phoenix: bool, keep: bool) -> Resul
     }
     let failed = look_closely(screen, &stage, traces).await?;
     annotate(screen, &stage, &failed).await?;
-    swaps::show(screen, &stage, &component).await?;
+    swaps::show(screen, &stage, component, swaps).await?;
     fence(screen, &stage).await?;
     count(screen, &stage)?;
     say_where(screen, &stage, &failed, keep).await?;
@@ -49,7 +58,7 @@ pub(crate) async fn show(screen: &Screen, on_phoenix: bool, keep: bool) -> Resul
 }
 
 /// Take everything down.
-pub(crate) async fn end(screen: &Screen, stage: Stage) -> Result<()> {
+pub(super) async fn end(screen: &Screen<'_>, stage: Stage) -> anyhow::Result<()> {
     screen.step("The end")?;
     let report = stage.telemetry.shutdown(SOON).await;
     ensure!(
@@ -57,64 +66,60 @@ pub(crate) async fn end(screen: &Screen, stage: Stage) -> Result<()> {
         "spans were lost at the end: {report:?}"
     );
     let folder = stage.folder().to_owned();
-    let ended = match stage.backend.address() {
-        Some(_) => "Phoenix is stopped, and ",
-        None => "",
-    };
     drop(stage);
     ensure!(!folder.exists(), "{} is still there", folder.display());
-    screen.done(format!("{ended}{} is removed", folder.display()))?;
-    Ok(())
+    screen.done(format!("{} is removed", folder.display()))
 }
 
-/// A Phoenix, ready, with a line about it.
-async fn phoenix(screen: &Screen) -> Result<Backend> {
-    let began = Instant::now();
-    let phoenix = {
-        let _waiting = screen.wait("Phoenix starts");
-        Phoenix::start().await?
-    };
-    screen.done(format!(
-        "Phoenix on {}, ready after {}",
-        phoenix.http_endpoint(),
-        duration(began.elapsed())
-    ))?;
-    Ok(Backend::Phoenix(Box::new(phoenix)))
+/// Look again and again until `probe` succeeds, at most for [`SOON`].
+pub(super) async fn eventually<T>(
+    what: &str,
+    mut probe: impl AsyncFnMut() -> anyhow::Result<T>,
+) -> anyhow::Result<T> {
+    let deadline = Instant::now() + SOON;
+    loop {
+        match probe().await {
+            Ok(value) => return Ok(value),
+            Err(seen) if Instant::now() >= deadline => {
+                return Err(seen).with_context(|| format!("{what}: not within {SOON:?}"));
+            }
+            Err(_) => sleep(PAUSE).await,
+        }
+    }
 }
 
-async fn start(screen: &Screen, on_phoenix: bool) -> Result<Stage> {
-    let backend = if on_phoenix {
-        screen.step("A real Phoenix, and a service with an empty plugins folder")?;
-        phoenix(screen).await?
-    } else {
-        screen.step("A service with an empty plugins folder, and no server at all")?;
-        Backend::Local(PluginFolder::new()?)
-    };
+async fn start(screen: &Screen<'_>, backend: Backend) -> anyhow::Result<Stage> {
+    screen.step(match backend.address() {
+        Some(_) => "A Phoenix, and a service with an empty plugins folder",
+        None => "A service with an empty plugins folder, and no server at all",
+    })?;
     let stage = Stage::start(backend).await?;
     screen.done(format!(
         "the service runs and watches {}",
         stage.host()?.folder().display()
     ))?;
-    // The service is up, and says what it lacks.
-    match stage.provider("acme")?.check_health().await {
-        Err(missing) => screen.refused(&missing.to_string())?,
-        Ok(_) => bail!("a provider answered although there is none"),
+    // The service is up, and says what it lacks; unless providers lie beside this program.
+    if stage.host()?.providers().is_empty() {
+        match stage.provider("acme")?.check_health().await {
+            Err(missing) => screen.refused(&missing.to_string())?,
+            Ok(_) => bail!("a provider answered although there is none"),
+        }
     }
     Ok(stage)
 }
 
-async fn drop_in(screen: &Screen, stage: &Stage, component: &[u8]) -> Result<()> {
+async fn drop_in(screen: &Screen<'_>, stage: &Stage, component: &[u8]) -> anyhow::Result<()> {
     let file = format!("{}.wasm", stage.backend.provider());
     screen.step(&format!("{file} is dropped into the folder"))?;
     let began = Instant::now();
     stage.install(component)?;
     let provider = {
         let _waiting = screen.wait("the service notices, compiles and checks it");
-        eventually("the provider serves", SOON, async || stage.serving()).await?
+        eventually("the provider serves", async || stage.serving()).await?
     };
     screen.done(format!(
         "{} {} serves {} after its file was there",
-        paint(BOLD, &provider.info.name),
+        paint(TITLE, &provider.info.name),
         provider.info.version,
         duration(began.elapsed())
     ))?;
@@ -142,15 +147,12 @@ async fn drop_in(screen: &Screen, stage: &Stage, component: &[u8]) -> Result<()>
         ),
     ];
     for (what, fact) in facts {
-        screen.say(format!(
-            "  {} {fact}",
-            paint(DIM, format_args!("{what:<8}"))
-        ))?;
+        screen.say(format!("  {} {fact}", paint(DIM, &format!("{what:<8}"))))?;
     }
     Ok(())
 }
 
-async fn send(screen: &Screen, stage: &Stage) -> Result<[Vec<String>; 3]> {
+async fn send(screen: &Screen<'_>, stage: &Stage) -> anyhow::Result<[Vec<String>; 3]> {
     screen.step("Three tenants ask an agent: it plans, retrieves and answers")?;
     let telemetry = &stage.telemetry;
     let [acme, globex, initech] = &TENANTS;
@@ -179,7 +181,7 @@ async fn send(screen: &Screen, stage: &Stage) -> Result<[Vec<String>; 3]> {
     Ok(traces.into())
 }
 
-async fn list(screen: &Screen, stage: &Stage, tenant: &Tenant) -> Result<()> {
+async fn list(screen: &Screen<'_>, stage: &Stage, tenant: &Tenant) -> anyhow::Result<()> {
     let provider = stage.provider(tenant.id)?;
     let project = stage.project(tenant.id)?;
     let query = SpanQuery::new(project.as_str(), TimeWindow::all()).order_by(Order {
@@ -187,39 +189,44 @@ async fn list(screen: &Screen, stage: &Stage, tenant: &Tenant) -> Result<()> {
         descending: false,
     });
     let expected = tenant.questions.len() * SPANS_PER_QUESTION;
-    let spans = eventually("the spans are stored", SOON, async || {
+    let spans = eventually("the spans are stored", async || {
         let spans = provider.traces().get_spans(&query).await?;
         ensure!(spans.len() == expected, "{} of {expected}", spans.len());
         Ok(spans)
     })
     .await?;
-    let project = paint(DIM, format_args!("project {project}"));
-    screen.say(format!("\n{}  {project}", paint(BOLD, tenant.id)))?;
-    let rows: Vec<_> = spans.iter().map(row).collect();
-    screen.say(table(
-        ["SPAN", "KIND", "SESSION", "TOOK", "TOKENS", "INPUT"],
-        &rows,
-    ))?;
-    Ok(())
+    let project = paint(DIM, &format!("project {project}"));
+    screen.say(format!("\n{}  {project}", paint(TITLE, tenant.id)))?;
+    let columns = [
+        Column::whole("SPAN"),
+        Column::whole("KIND"),
+        Column::whole("SESSION"),
+        Column::whole("TOOK").right(),
+        Column::whole("TOKENS").right(),
+        Column::whole("INPUT"),
+    ];
+    screen.say(table(columns, spans.iter().map(row).collect()))
 }
 
-fn row(span: &Span) -> [String; 6] {
+fn row(span: &Span) -> [Cell; 6] {
     let (mark, style) = match span.status {
         StatusCode::Error => ("✗", BAD),
         _ => ("✓", GOOD),
     };
     let took = Duration::from_nanos(span.end_time.saturating_sub(span.start_time));
     [
-        format!("{} {}", paint(style, mark), span.name),
-        span.kind.clone(),
-        text(span, "session.id"),
-        format!("{:>7}", duration(took)),
-        format!("{:>6}", text(span, "llm.token_count.total")),
-        cut(&text(span, "input.value"), 27),
+        Cell::styled(&format!("{mark} {}", span.name), style),
+        span.kind.clone().into(),
+        said(span, "session.id").into(),
+        duration(took).into(),
+        said(span, "llm.token_count.total").into(),
+        text::shorten(&said(span, "input.value"), 27)
+            .into_owned()
+            .into(),
     ]
 }
 
-fn text(span: &Span, key: &str) -> String {
+fn said(span: &Span, key: &str) -> String {
     match span.attribute(key) {
         Some(AttributeValue::Text(text)) => text.clone(),
         Some(AttributeValue::Integer(number)) => number.to_string(),
@@ -228,19 +235,17 @@ fn text(span: &Span, key: &str) -> String {
 }
 
 async fn look_closely(
-    screen: &Screen,
+    screen: &Screen<'_>,
     stage: &Stage,
     [_, _, initech]: [Vec<String>; 3],
-) -> Result<Failed> {
+) -> anyhow::Result<Failed> {
     screen.step("The request that failed, as a tree")?;
     let tenant = "initech";
     let project = stage.project(tenant)?;
     let trace_id = initech.into_iter().next().context("initech has no trace")?;
     let provider = stage.provider(tenant)?;
     let spans = provider.traces().get_trace(&project, &trace_id).await?;
-    for line in trace::draw(&spans) {
-        screen.say(line)?;
-    }
+    screen.say(waterfall::render(&spans, Some(WIDTH)))?;
     Ok(Failed {
         tenant,
         project,
@@ -249,11 +254,11 @@ async fn look_closely(
     })
 }
 
-async fn annotate(screen: &Screen, stage: &Stage, failed: &Failed) -> Result<()> {
+async fn annotate(screen: &Screen<'_>, stage: &Stage, failed: &Failed) -> anyhow::Result<()> {
     screen.step("A person and a program say what they think of it")?;
     let provider = stage.provider(failed.tenant)?;
     let store = provider.annotations();
-    let target = |name: &str| -> Result<Target> {
+    let target = |name: &str| -> anyhow::Result<Target> {
         let mut spans = failed.spans.iter();
         let span = spans.find(|span| span.name == name);
         let span = span.with_context(|| format!("there is no span {name}"))?;
@@ -287,9 +292,8 @@ async fn annotate(screen: &Screen, stage: &Stage, failed: &Failed) -> Result<()>
         "{} annotations written, and read back:",
         read.len()
     ))?;
-    let rows: Vec<_> = read.iter().map(judgement).collect();
-    screen.say(table(["ANNOTATION", "BY", "LABEL", "SCORE", "WHY"], &rows))?;
-    Ok(())
+    let columns = ["ANNOTATION", "BY", "LABEL", "SCORE", "WHY"].map(Column::whole);
+    screen.say(table(columns, read.iter().map(judgement).collect()))
 }
 
 fn judgement(annotation: &Annotation) -> [String; 5] {
@@ -308,7 +312,7 @@ fn judgement(annotation: &Annotation) -> [String; 5] {
     ]
 }
 
-async fn fence(screen: &Screen, stage: &Stage) -> Result<()> {
+async fn fence(screen: &Screen<'_>, stage: &Stage) -> anyhow::Result<()> {
     screen.step("globex asks for acme's spans")?;
     let query = SpanQuery::new(stage.project("acme")?, TimeWindow::all());
     match stage.provider("globex")?.traces().get_spans(&query).await {
@@ -318,7 +322,7 @@ async fn fence(screen: &Screen, stage: &Stage) -> Result<()> {
     Ok(())
 }
 
-fn count(screen: &Screen, stage: &Stage) -> Result<()> {
+fn count(screen: &Screen<'_>, stage: &Stage) -> anyhow::Result<()> {
     screen.step("Every span is accounted for")?;
     let spans = stage.telemetry.get_stats().spans;
     let (delivered, queued, dropped) = (spans.delivered, spans.queued, spans.dropped.total());
@@ -331,7 +335,12 @@ fn count(screen: &Screen, stage: &Stage) -> Result<()> {
     Ok(())
 }
 
-async fn say_where(screen: &Screen, stage: &Stage, failed: &Failed, keep: bool) -> Result<()> {
+async fn say_where(
+    screen: &Screen<'_>,
+    stage: &Stage,
+    failed: &Failed,
+    keep: bool,
+) -> anyhow::Result<()> {
     screen.step("Where a person looks at that trace")?;
     let provider = stage.provider(failed.tenant)?;
     let address = provider
@@ -347,16 +356,13 @@ async fn say_where(screen: &Screen, stage: &Stage, failed: &Failed, keep: bool) 
     if keep {
         screen.say(paint(DIM, "All stays until Ctrl-C. From another shell:"))?;
         screen.say(format!(
-            "ROOST_CONFIG={} cargo run --bin roost -- trace {} --tenant {}",
+            "roost --config {} trace {} --tenant {}",
             stage.config_file().display(),
             failed.trace_id,
             failed.tenant,
-        ))?;
+        ))
     } else {
-        screen.say(paint(
-            DIM,
-            "gone in a moment; `make demo ARGS=--keep` lets you look",
-        ))?;
+        let gone = "gone in a moment; with --keep it stays, so that you can look";
+        screen.say(paint(DIM, gone))
     }
-    Ok(())
 }
