@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use std::process::ExitCode;
 
 use roost::ProviderError;
+use roost::check::CheckError;
 use roost::config::ConfigError;
 use roost::contract::Error;
 use roost::manager::{ManagerError, TenantError};
@@ -64,6 +65,11 @@ impl Exit {
                     }
                     Some(FileError::Query(error)) => return Some(Self::of_query(error)),
                     _ => {}
+                }
+                if let Some(CheckError::UnknownRule(_) | CheckError::UnknownConnection(_)) =
+                    cause.downcast_ref()
+                {
+                    return Some(Self::Usage);
                 }
                 match cause.downcast_ref::<CommandError>() {
                     Some(CommandError::Usage(_)) => return Some(Self::Usage),

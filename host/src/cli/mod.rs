@@ -10,6 +10,7 @@ mod annotate;
 mod annotations;
 mod annotator;
 mod arguments;
+mod check;
 mod columns;
 mod completions;
 mod confirm;
@@ -135,6 +136,7 @@ async fn command(context: &Context, command: Command) -> anyhow::Result<Exit> {
         Command::Experiments(command) => experiments::run(context, command).await,
         Command::Annotate(args) => annotate::run(context, args).await,
         Command::Annotations(args) => annotations::run(context, args).await,
+        Command::Check(args) => check::run(context, &args).await,
         Command::Health(args) => health::run(context, &args).await,
         Command::Serve(args) => serve::run(context, &args).await,
         Command::Completions(args) => completions::run(context, &args),
