@@ -7,7 +7,7 @@ SHELL := /bin/bash
 
 # Guests are linted for the target they are built for as well.
 guests := --package roost-local --package roost-phoenix --package roost-mlflow --package roost-echo \
-	--package roost-misdeeds --package roost-sink
+	--package roost-misdeeds --package roost-sink --package roost-wrong
 
 .PHONY: setup demo local test bench bench-export plugins guests lint docs wit help host-tools wasm-target venv postgres node
 
@@ -49,6 +49,7 @@ guests: wasm-target
 	ECHO_VERSION=2.0.0 CARGO_TARGET_DIR=$${CARGO_TARGET_DIR:-target}/echo-next \
 		scripts/guest.sh roost-echo tests/guests/echo-next.wasm
 	scripts/guest.sh roost-sink tests/guests/sink.wasm
+	scripts/guest.sh roost-wrong tests/guests/wrong.wasm
 
 lint: wasm-target ## Check formatting, and clippy for the host and for the guests
 	cargo fmt --all --check

@@ -32,6 +32,7 @@
 //! |---|---|
 //! | `serve` | the OTLP gateway (feature `serve`) |
 //! | [`copy`] | what a backend holds, copied into another |
+//! | `check` | what the contract asks of a provider, tried from outside (feature `check`) |
 //! | [`manager`] | [`TelemetryManager`]: tenants, spans, sessions, statistics |
 //! | `query` | frames, filters, SQL, files (feature `query`) |
 //! | [`export`] | how spans leave: one pipeline, OTLP over gRPC and HTTP |
@@ -43,12 +44,15 @@
 //!
 //! | feature | default | adds |
 //! |---|---|---|
-//! | `cli` | yes | the binary `roost`; includes `query` and `serve` |
+//! | `check` | through `cli` | module `check`: the rules of the contract, to try a provider on |
+//! | `cli` | yes | the binary `roost`; includes `check`, `query` and `serve` |
 //! | `otel-sdk` | no | `manager::TenantSpanProcessor`: the spans of an OpenTelemetry SDK |
 //! | `query` | through `cli` | module `query`: Arrow frames, filters in SQL, SQL over spans, Parquet and CSV |
 //! | `serve` | through `cli` | module `serve`: the OTLP gateway |
 //! | `tracing-layer` | no | `tracing_layer`: the spans of `tracing` |
 
+#[cfg(feature = "check")]
+pub mod check;
 pub mod config;
 pub mod contract;
 pub mod copy;

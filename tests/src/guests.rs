@@ -57,6 +57,15 @@ pub fn sink() -> Result<PathBuf> {
     built("tests/guests/sink.wasm", "guests")
 }
 
+/// The provider `local` with one rule of `roost check` broken, the one that its configuration or a
+/// mark in its file names (`tests/guests/wrong`).
+///
+/// # Errors
+/// When it is not built.
+pub fn wrong() -> Result<PathBuf> {
+    built("tests/guests/wrong.wasm", "guests")
+}
+
 /// A provider that does what no provider should: what, its configuration says
 /// (`tests/guests/misdeeds`).
 ///

@@ -28,7 +28,7 @@ pub use folder::PluginFolder;
 pub use gateway::{Gateway, Stopped};
 pub use guests::{
     core_module, echo, echo_next, local_provider, misdeeds, mlflow_provider, other_contract,
-    phoenix_provider, sink,
+    phoenix_provider, sink, wrong,
 };
 pub use mlflow::Mlflow;
 pub use names::{span_id, trace_id, unique};

@@ -6,15 +6,15 @@ use clap::{Args, ColorChoice, Parser, Subcommand};
 
 use super::logs::Logs;
 use super::{
-    annotate, annotations, completions, copy, datasets, demo, evaluations, experiments, export,
-    health, inspect, projects, providers, serve, spans, sql, stats, trace,
+    annotate, annotations, check, completions, copy, datasets, demo, evaluations, experiments,
+    export, health, inspect, projects, providers, serve, spans, sql, stats, trace,
 };
 
 const AFTER_HELP: &str = "\
 Exit codes:
   0    it went well
   1    it failed: the backend, a provider, a part of what was to be written, or what health,
-       providers inspect or serve found wrong
+       check, providers inspect or serve found wrong
   2    the command line or the configuration is wrong
   3    what was asked for does not exist
   4    the backend does not accept the credential, or does not allow this
@@ -27,6 +27,7 @@ Examples:
   roost sql \"SELECT name, count(*) FROM spans GROUP BY name\" --tenant acme
   roost export --tenant acme --output spans.parquet
   roost trace 0af7651916cd43dd8448eb211c80319c --tenant acme
+  roost check my.wasm --set http_endpoint=http://localhost:8080
   roost serve --config roost.toml";
 
 /// Ask the observability backends of LLM applications, through WebAssembly providers
@@ -93,6 +94,8 @@ pub(super) enum Command {
     Copy(copy::CopyArgs),
     /// Ask the backend of every connection how it is
     Health(health::HealthArgs),
+    /// Try a provider on what the contract asks of it
+    Check(check::CheckArgs),
     /// Take OTLP from any OpenTelemetry SDK, and forward it, until it is told to stop
     Serve(serve::ServeArgs),
     /// Show Roost at work: three tenants, and a provider replaced while it reads
@@ -212,6 +215,11 @@ mod tests {
             ("copy --from a --to b --into p", false),
             ("demo --keep", true),
             ("demo --phoenix-grpc http://localhost:4317", false),
+            ("check", false),
+            ("check --list", true),
+            ("check my.wasm --list", false),
+            ("check my.wasm --set a=1 --set b=c=d --only traces", true),
+            ("check my.wasm --set =1", false),
             ("serve --json", true),
             ("serve --tenant acme", false),
             ("providers lock phoenix --check", true),

@@ -23,6 +23,11 @@ impl Context {
         }
     }
 
+    /// Whether the command line names a configuration.
+    pub(super) fn is_configured(&self) -> bool {
+        self.config.is_some()
+    }
+
     /// The configuration, with the command line over it.
     pub(super) fn config(&self) -> anyhow::Result<Config> {
         let mut config = self.exporting_config()?;

@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use std::process::ExitCode;
 
 use roost::ProviderError;
+use roost::check::CheckError;
 use roost::config::ConfigError;
 use roost::contract::Error;
 use roost::copy::CopyError;
@@ -68,6 +69,11 @@ impl Exit {
                 }
                 if let Some(error) = cause.downcast_ref::<CopyError>() {
                     return Some(Self::of_copy(error));
+                }
+                if let Some(CheckError::UnknownRule(_) | CheckError::UnknownConnection(_)) =
+                    cause.downcast_ref()
+                {
+                    return Some(Self::Usage);
                 }
                 match cause.downcast_ref::<CommandError>() {
                     Some(CommandError::Usage(_)) => return Some(Self::Usage),

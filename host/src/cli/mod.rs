@@ -10,6 +10,7 @@ mod annotate;
 mod annotations;
 mod annotator;
 mod arguments;
+mod check;
 mod columns;
 mod completions;
 mod confirm;
@@ -140,6 +141,7 @@ async fn command(context: &Context, command: Command) -> anyhow::Result<Exit> {
         Command::Annotations(args) => annotations::run(context, args).await,
         Command::Copy(args) => copy::run(context, args).await,
         Command::Demo(args) => demo::run(context, args).await,
+        Command::Check(args) => check::run(context, &args).await,
         Command::Health(args) => health::run(context, &args).await,
         Command::Serve(args) => serve::run(context, &args).await,
         Command::Completions(args) => completions::run(context, &args),

@@ -144,6 +144,11 @@ impl Provider {
         &self.connection.spec().name
     }
 
+    /// What is beneath, for those who call the provider as it is.
+    pub(crate) fn connection(&self) -> &Connection {
+        &self.connection
+    }
+
     /// Whose data this handle reaches.
     #[must_use]
     pub fn scope(&self) -> &Scope {

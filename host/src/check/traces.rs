@@ -1,0 +1,592 @@
+//! Spans and traces, as they are read.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::Value;
+
+use super::corpus::{LARGE, MILLI, Planned};
+use super::expect::{ensure, expect_error, expect_missing, same, skip, wrong};
+use super::pages::Pages;
+use super::rule::Outcome;
+use super::trial::Trial;
+use crate::contract::{
+    AttributeValue, Order, OrderKey, PageRequest, Projection, Span, SpanBatch, SpanPage, SpanQuery,
+    SpanRef, TimeWindow,
+};
+use crate::plugin::Class;
+
+/// The digits that a backend keeps of a time: microseconds.
+const MICRO: u64 = 1_000;
+/// Ids that no span has.
+const NO_TRACE: &str = "00000000000000000000000000c0ffee";
+const NO_SPAN: &str = "0000000000c0ffee";
+
+pub(super) async fn written(trial: &Trial<'_>) -> Outcome {
+    let found = by_id(all(trial, &trial.question(&trial.project())).await?);
+    for expected in &trial.corpus().first {
+        let span = found.get(&expected.span_id);
+        let span = span.ok_or_else(|| wrong(format!("span `{}` is missing", expected.name)))?;
+        same_span(span, expected)?;
+    }
+    same(
+        "the number of spans",
+        found.len(),
+        trial.corpus().first.len(),
+    )
+}
+
+pub(super) async fn attributes(trial: &Trial<'_>) -> Outcome {
+    let found = by_id(all(trial, &trial.question(&trial.project())).await?);
+    for expected in &trial.corpus().first {
+        let Some(span) = found.get(&expected.span_id) else {
+            continue;
+        };
+        for attribute in &expected.attributes {
+            same_attribute(span, &attribute.key, &attribute.value)?;
+        }
+        let mut keys = BTreeSet::new();
+        for attribute in &span.attributes {
+            let key = &attribute.key;
+            ensure!(
+                !key.is_empty(),
+                "span `{}` has an attribute without a key",
+                span.name
+            );
+            ensure!(keys.insert(key), "span `{}` has `{key}` twice", span.name);
+            ensure!(
+                key != "openinference.span.kind",
+                "span `{}` has its kind among the attributes as well",
+                span.name
+            );
+        }
+    }
+    Ok(())
+}
+
+pub(super) async fn large(trial: &Trial<'_>) -> Outcome {
+    let expected = trial
+        .corpus()
+        .first
+        .iter()
+        .find(|span| span.attribute("check.large").is_some());
+    let expected = expected.ok_or_else(|| skip("there is no large span"))?;
+    let span = trial
+        .get_span(&trial.project(), &reference(expected))
+        .await?;
+    match span.attribute("check.large") {
+        Some(AttributeValue::Text(text)) if text.chars().count() == LARGE => same_attribute(
+            &span,
+            "check.large",
+            expected
+                .attribute("check.large")
+                .unwrap_or(&AttributeValue::Boolean(false)),
+        ),
+        Some(AttributeValue::Text(text)) => Err(wrong(format!(
+            "a text of {LARGE} characters came back with {}",
+            text.chars().count()
+        ))),
+        other => Err(wrong(format!(
+            "a text of {LARGE} characters came back as {other:?}"
+        ))),
+    }
+}
+
+pub(super) async fn events(trial: &Trial<'_>) -> Outcome {
+    for expected in trial
+        .corpus()
+        .first
+        .iter()
+        .filter(|span| !span.events.is_empty())
+    {
+        let span = trial
+            .get_span(&trial.project(), &reference(expected))
+            .await?;
+        if span.events.is_empty() {
+            return Err(skip("the backend does not keep events"));
+        }
+        let names = |span: &Span| -> Vec<(String, u64)> {
+            let events = span.events.iter();
+            events
+                .map(|event| (event.name.clone(), event.time / MICRO))
+                .collect()
+        };
+        same("the events", names(&span), names(expected))?;
+    }
+    Ok(())
+}
+
+pub(super) async fn window(trial: &Trial<'_>) -> Outcome {
+    let (project, spans) = (trial.project(), &trial.corpus().first);
+    for span in spans.iter().filter(|span| span.parent_id.is_none()) {
+        let at = span.start_time;
+        for (window, is_inside) in [
+            (TimeWindow::new(at, at + MICRO), true),
+            (TimeWindow::new(at - MICRO, at), false),
+            (TimeWindow::new(at - MICRO, at + 1), true),
+            (TimeWindow::new(at + MICRO, at + 2 * MICRO), false),
+        ] {
+            let query = SpanQuery {
+                window,
+                ..trial.question(&project)
+            };
+            let found = all(trial, &query).await?;
+            ensure!(
+                found.iter().any(|it| it.span_id == span.span_id) == is_inside,
+                "a span that began at {at} is {} the window from {} to {}",
+                if is_inside {
+                    "not found in"
+                } else {
+                    "found in"
+                },
+                window.start,
+                window.end
+            );
+        }
+    }
+    Ok(())
+}
+
+pub(super) async fn empty_window(trial: &Trial<'_>) -> Outcome {
+    let begin = trial
+        .corpus()
+        .first
+        .first()
+        .map_or(0, |span| span.start_time);
+    for window in [
+        TimeWindow::new(begin, begin),
+        TimeWindow::new(begin - 2_000 * MILLI, begin - 1_000 * MILLI),
+        TimeWindow::new(0, 1),
+    ] {
+        let query = SpanQuery {
+            window,
+            ..trial.question(&trial.project())
+        };
+        let found = all(trial, &query).await?;
+        ensure!(
+            found.is_empty(),
+            "{} spans are in the empty window {window:?}",
+            found.len()
+        );
+    }
+    Ok(())
+}
+
+pub(super) async fn pages(trial: &Trial<'_>) -> Outcome {
+    let project = trial.project();
+    let expected: BTreeSet<&str> = ids(&trial.corpus().first);
+    for limit in [1, 2, 5] {
+        let query = with_limit(trial.question(&project), limit);
+        let found = all(trial, &query).await?;
+        same_ids(&format!("by pages of {limit}"), &found, &expected)?;
+    }
+    Ok(())
+}
+
+pub(super) async fn pages_stand_still(trial: &Trial<'_>) -> Outcome {
+    let project = trial.project_of("moving");
+    let begin = super::subject::moment(std::time::Duration::from_secs(600));
+    let plan: Vec<Planned> = (0..5)
+        .map(|place| Planned::new(format!("check {place}"), begin + place * 1_000 * MILLI, 5))
+        .collect();
+    let before = trial.write("moving", &plan).await.map_err(wrong)?;
+    let mut query = with_limit(trial.question(&project), 2);
+    let mut pages = Pages::new(2);
+    let mut found = Vec::new();
+    let mut others = (0_u64..).map(|place| {
+        // One newer than all, one older than all, and so on.
+        let start = if place % 2 == 0 {
+            begin + 60_000 * MILLI
+        } else {
+            begin - 60_000 * MILLI
+        };
+        Planned::new(format!("check meanwhile {place}"), start + place * MILLI, 5)
+    });
+    while let Some(page) = pages.next() {
+        query.page = page;
+        let answer = trial.get_spans(&query).await?;
+        let spans = records(answer.spans)?;
+        pages.advance("get-spans", spans.len(), answer.cursor)?;
+        found.extend(spans);
+        if found.len() < before.len() {
+            let other: Vec<Planned> = others.by_ref().take(1).collect();
+            trial.write("moving", &other).await.map_err(wrong)?;
+        }
+    }
+    for span in &before {
+        let times = found.iter().filter(|it| it.span_id == span.span_id).count();
+        ensure!(
+            times == 1,
+            "span `{}` was there before the listing began and came {times} times, while others were \
+             written",
+            span.name
+        );
+    }
+    Ok(())
+}
+
+pub(super) async fn cursor_of_another_instance(trial: &Trial<'_>) -> Outcome {
+    let project = trial.project();
+    let mut query = with_limit(trial.question(&project), 5);
+    let mut pages = Pages::new(5);
+    let mut found = Vec::new();
+    while let Some(page) = pages.next() {
+        query.page = page;
+        let connection = trial.other_connection(|_| ());
+        let connection = connection.ok_or_else(|| skip("there is no host"))?;
+        let answer: SpanPage = trial
+            .call_over(
+                &connection,
+                "get-spans",
+                Class::Read,
+                &query,
+                async |store, guests| guests.traces()?.call_get_spans(store, &query).await,
+            )
+            .await?;
+        let spans = records(answer.spans)?;
+        pages.advance("get-spans", spans.len(), answer.cursor)?;
+        found.extend(spans);
+    }
+    let expected = ids(&trial.corpus().first);
+    same_ids(
+        "by pages, each from an instance of its own",
+        &found,
+        &expected,
+    )
+}
+
+pub(super) async fn foreign_cursor(trial: &Trial<'_>) -> Outcome {
+    let mut query = trial.question(&trial.project());
+    query.page.cursor = Some("roost check: no cursor".to_owned());
+    let answer = trial.get_spans(&query).await;
+    expect_error(
+        "get-spans with a cursor that is none",
+        answer,
+        "invalid-argument",
+    )
+}
+
+pub(super) async fn order(trial: &Trial<'_>) -> Outcome {
+    let mut claims = 0;
+    for key in [OrderKey::StartTime, OrderKey::EndTime, OrderKey::Latency] {
+        for descending in [false, true] {
+            let query = SpanQuery {
+                order: Some(Order { key, descending }),
+                ..with_limit(trial.question(&trial.project()), 5)
+            };
+            let (found, ordered) = all_ordered(trial, &query).await?;
+            same_ids("in an order", &found, &ids(&trial.corpus().first))?;
+            if !ordered {
+                continue;
+            }
+            claims += 1;
+            let value = |span: &Span| match key {
+                OrderKey::StartTime => span.start_time,
+                OrderKey::EndTime => span.end_time,
+                OrderKey::Latency => span.end_time.saturating_sub(span.start_time),
+            };
+            let sorted = found.is_sorted_by(|left, right| {
+                let (left, right) = (value(left), value(right));
+                if descending {
+                    left >= right
+                } else {
+                    left <= right
+                }
+            });
+            let names: Vec<&str> = found.iter().map(|span| span.name.as_str()).collect();
+            ensure!(
+                sorted,
+                "pages say that they follow {key:?}, descending {descending}, and come so: {names:?}"
+            );
+        }
+    }
+    if claims == 0 {
+        return Err(skip("the provider claims no order"));
+    }
+    Ok(())
+}
+
+pub(super) async fn roots(trial: &Trial<'_>) -> Outcome {
+    let query = SpanQuery {
+        roots_only: true,
+        ..with_limit(trial.question(&trial.project()), 5)
+    };
+    let found = all(trial, &query).await?;
+    let roots = trial
+        .corpus()
+        .first
+        .iter()
+        .filter(|span| span.parent_id.is_none());
+    let expected = roots.map(|span| span.span_id.as_str()).collect();
+    same_ids("with roots-only", &found, &expected)
+}
+
+pub(super) async fn projection(trial: &Trial<'_>) -> Outcome {
+    let wanted = Projection {
+        attributes: Some(vec!["check.place".to_owned()]),
+        events: false,
+        links: false,
+        resource: false,
+    };
+    let query = SpanQuery {
+        projection: Some(wanted),
+        ..trial.question(&trial.project())
+    };
+    let found = by_id(all(trial, &query).await?);
+    for expected in &trial.corpus().first {
+        let span = found.get(&expected.span_id);
+        let span = span.ok_or_else(|| wrong(format!("span `{}` is missing", expected.name)))?;
+        same(
+            &format!("the kind of `{}`, few columns of it asked for", span.name),
+            &span.kind,
+            &expected.kind,
+        )?;
+        same(
+            &format!("the parent of `{}`", span.name),
+            &span.parent_id,
+            &expected.parent_id,
+        )?;
+        same("its status", span.status, expected.status)?;
+        same(
+            "its start",
+            span.start_time / MICRO,
+            expected.start_time / MICRO,
+        )?;
+        if let Some(place) = expected.attribute("check.place") {
+            same_attribute(span, "check.place", place)?;
+        }
+    }
+    Ok(())
+}
+
+pub(super) async fn arrow(trial: &Trial<'_>) -> Outcome {
+    let whole = trial.question(&trial.project());
+    let few = SpanQuery {
+        projection: Some(Projection {
+            attributes: Some(Vec::new()),
+            events: false,
+            links: false,
+            resource: false,
+        }),
+        ..whole.clone()
+    };
+    for query in [whole, few] {
+        records(trial.get_spans(&query).await?.spans)?;
+    }
+    Ok(())
+}
+
+pub(super) async fn unknown_project(trial: &Trial<'_>) -> Outcome {
+    let unknown = trial.unknown_project();
+    let span = trial
+        .corpus()
+        .first
+        .first()
+        .map_or_else(|| SpanRef::new(NO_TRACE, NO_SPAN), reference);
+    let question = trial.question(&unknown);
+    expect_missing(
+        "get-spans of an unknown project",
+        trial.get_spans(&question).await,
+    )?;
+    expect_missing(
+        "get-span of an unknown project",
+        trial.get_span(&unknown, &span).await,
+    )?;
+    let page = page(trial);
+    let trace = trial.get_trace(&unknown, &span.trace_id, None, &page).await;
+    expect_missing(
+        "get-trace of an unknown project",
+        trace.map(|page| page.spans.len()),
+    )
+}
+
+pub(super) async fn one_span(trial: &Trial<'_>) -> Outcome {
+    let project = trial.project();
+    for expected in &trial.corpus().first {
+        let mut asked = reference(expected);
+        asked.near = Some(expected.start_time);
+        same_span(&trial.get_span(&project, &asked).await?, expected)?;
+    }
+    let unknown = SpanRef::new(NO_TRACE, NO_SPAN);
+    expect_missing(
+        "get-span of a span that is not there",
+        trial.get_span(&project, &unknown).await,
+    )
+}
+
+pub(super) async fn one_trace(trial: &Trial<'_>) -> Outcome {
+    let (project, corpus) = (trial.project(), trial.corpus());
+    let Some(root) = corpus.first.first() else {
+        return Err(skip("there are no spans"));
+    };
+    let of_trace = corpus
+        .first
+        .iter()
+        .filter(|span| span.trace_id == root.trace_id);
+    let expected: BTreeSet<&str> = of_trace.map(|span| span.span_id.as_str()).collect();
+    for limit in [trial.whole_page(), 1] {
+        for near in [None, Some(root.start_time)] {
+            let found = trial.trace(&project, &root.trace_id, near, limit).await?;
+            same_ids(
+                &format!("of a trace, by pages of {limit}"),
+                &found,
+                &expected,
+            )?;
+        }
+    }
+    let page = page(trial);
+    let unknown = trial.get_trace(&project, NO_TRACE, None, &page).await;
+    expect_missing(
+        "get-trace of a trace that is not there",
+        unknown.map(|page| page.spans.len()),
+    )
+}
+
+pub(super) async fn other_project(trial: &Trial<'_>) -> Outcome {
+    let (project, other) = (trial.project(), trial.other_project());
+    let corpus = trial.corpus();
+    let found = all(trial, &trial.question(&other)).await?;
+    same_ids("of the second project", &found, &ids(&corpus.second))?;
+    let Some(theirs) = corpus.second.first() else {
+        return Err(skip("there are no spans"));
+    };
+    let span = trial.get_span(&project, &reference(theirs)).await;
+    expect_missing("get-span of a span of another project", span)?;
+    let trace = trial
+        .get_trace(&project, &theirs.trace_id, None, &page(trial))
+        .await;
+    expect_missing(
+        "get-trace of a trace of another project",
+        trace.map(|page| page.spans.len()),
+    )
+}
+
+/// All spans that answer a question, page by page.
+pub(super) async fn all(trial: &Trial<'_>, query: &SpanQuery) -> Outcome<Vec<Span>> {
+    Ok(all_ordered(trial, query).await?.0)
+}
+
+/// [`all`], and whether each page says that it follows the order.
+async fn all_ordered(trial: &Trial<'_>, query: &SpanQuery) -> Outcome<(Vec<Span>, bool)> {
+    let mut query = query.clone();
+    let mut pages = Pages::new(query.page.limit);
+    let (mut all, mut ordered) = (Vec::new(), true);
+    while let Some(page) = pages.next() {
+        query.page = page;
+        let answer = trial.get_spans(&query).await?;
+        let spans = records(answer.spans)?;
+        pages.advance("get-spans", spans.len(), answer.cursor)?;
+        ordered &= answer.ordered;
+        all.extend(spans);
+    }
+    Ok((all, ordered))
+}
+
+/// The spans of a page that was not to be Arrow.
+pub(super) fn records(spans: SpanBatch) -> Outcome<Vec<Span>> {
+    match spans {
+        SpanBatch::Records(spans) => Ok(spans),
+        SpanBatch::Arrow(_) => Err(wrong(
+            "get-spans answered Arrow, and accept-arrow was false",
+        )),
+    }
+}
+
+fn by_id(spans: Vec<Span>) -> BTreeMap<String, Span> {
+    spans
+        .into_iter()
+        .map(|span| (span.span_id.clone(), span))
+        .collect()
+}
+
+pub(super) fn ids(spans: &[Span]) -> BTreeSet<&str> {
+    spans.iter().map(|span| span.span_id.as_str()).collect()
+}
+
+pub(super) fn reference(span: &Span) -> SpanRef {
+    SpanRef::new(span.trace_id.as_str(), span.span_id.as_str())
+}
+
+fn with_limit(mut query: SpanQuery, limit: u32) -> SpanQuery {
+    query.page.limit = limit.min(query.page.limit);
+    query
+}
+
+fn page(trial: &Trial<'_>) -> PageRequest {
+    PageRequest {
+        limit: trial.whole_page(),
+        cursor: None,
+    }
+}
+
+/// Each of these spans came once, and no other.
+pub(super) fn same_ids(how: &str, found: &[Span], expected: &BTreeSet<&str>) -> Outcome {
+    let mut seen = BTreeSet::new();
+    for span in found {
+        ensure!(
+            seen.insert(span.span_id.as_str()),
+            "{how}: span `{}` came twice",
+            span.name
+        );
+        ensure!(
+            expected.contains(span.span_id.as_str()),
+            "{how}: span `{}` came, which does not belong there",
+            span.name
+        );
+    }
+    let missing = expected.difference(&seen).count();
+    ensure!(
+        missing == 0,
+        "{how}: {missing} of {} spans did not come",
+        expected.len()
+    );
+    Ok(())
+}
+
+fn same_span(span: &Span, expected: &Span) -> Outcome {
+    let of = |what: &str| format!("{what} of span `{}`", expected.name);
+    same(&of("the name"), &span.name, &expected.name)?;
+    same(&of("the span id"), &span.span_id, &expected.span_id)?;
+    same(&of("the trace id"), &span.trace_id, &expected.trace_id)?;
+    same(&of("the parent"), &span.parent_id, &expected.parent_id)?;
+    same(&of("the kind"), &span.kind, &expected.kind)?;
+    same(&of("the status"), span.status, expected.status)?;
+    same(
+        &of("the status message"),
+        &span.status_message,
+        &expected.status_message,
+    )?;
+    same(
+        &of("the start"),
+        span.start_time / MICRO,
+        expected.start_time / MICRO,
+    )?;
+    same(
+        &of("the end"),
+        span.end_time / MICRO,
+        expected.end_time / MICRO,
+    )
+}
+
+fn same_attribute(span: &Span, key: &str, expected: &AttributeValue) -> Outcome {
+    use AttributeValue::Json;
+
+    let found = span.attribute(key);
+    let is_same = match (found, expected) {
+        (Some(Json(found)), Json(expected)) => {
+            let read = |text: &str| serde_json::from_str::<Value>(text).ok();
+            read(found).is_some() && read(found) == read(expected)
+        }
+        (found, expected) => found == Some(expected),
+    };
+    if is_same {
+        return Ok(());
+    }
+    let shown = format!("{expected:?}");
+    let shown: String = shown.chars().take(100).collect();
+    let found = format!("{found:?}");
+    let found: String = found.chars().take(100).collect();
+    Err(wrong(format!(
+        "attribute `{key}` of span `{}` is {found} and not {shown}",
+        span.name
+    )))
+}
