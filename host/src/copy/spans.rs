@@ -14,7 +14,8 @@ use crate::contract::{
     TimeWindow,
 };
 use crate::export::{
-    DropReason, EncodedSpans, IngestError, Origin, Project, Receipt, encode_resource, encode_span,
+    DropReason, EncodedSpans, IngestError, Origin, PackedSpans, Project, Receipt, encode_resource,
+    encode_span,
 };
 use crate::provider::SpanQuery;
 
@@ -133,10 +134,10 @@ impl Passage<'_> {
         spans: &mut Vec<&Span>,
         report: &mut ProjectReport,
     ) -> Result<Vec<Receipt>, CopyError> {
-        let mut groups: Vec<(Group<'_>, Vec<Bytes>)> = Vec::new();
+        let mut groups: Vec<(Group<'_>, PackedSpans)> = Vec::new();
         spans.retain(|span| {
             let encoded = match encode_span(span, SESSION) {
-                Ok(encoded) => Bytes::from(encoded),
+                Ok(encoded) => encoded,
                 Err(why) => {
                     report.refused(Kind::Span, 1, &span.span_id, &why);
                     return false;
@@ -145,12 +146,12 @@ impl Passage<'_> {
             let group = (session(span), &*span.resource);
             // Neighbours share both nearly always.
             match groups.last_mut().filter(|(last, _)| *last == group) {
-                Some((_, spans)) => spans.push(encoded),
-                None => groups.push((group, vec![encoded])),
+                Some((_, spans)) => spans.push(&encoded),
+                None => groups.push((group, PackedSpans::from_iter([encoded]))),
             }
             true
         });
-        let send = |((session, resource), spans): (Group<'_>, Vec<Bytes>)| {
+        let send = |((session, resource), spans): (Group<'_>, PackedSpans)| {
             let resource = Bytes::from(encode_resource(resource));
             let origin = Arc::new(Origin::new(resource, Bytes::new()));
             self.ingest(EncodedSpans {
@@ -165,19 +166,19 @@ impl Passage<'_> {
     }
 
     /// Hand spans to the pipeline, in smaller parts where they are large.
-    fn ingest(&self, spans: EncodedSpans) -> Result<Vec<Receipt>, CopyError> {
+    fn ingest(&self, mut spans: EncodedSpans) -> Result<Vec<Receipt>, CopyError> {
         let count = spans.spans.len();
-        match self.pipeline.ingest(spans.clone()) {
+        match self.pipeline.ingest(vec![spans.clone()]) {
             Ok(receipt) => Ok(vec![receipt]),
             Err(IngestError::TooLarge | IngestError::QueueFull { .. }) if count > 1 => {
-                let (first, rest) = spans.spans.split_at(count / 2);
-                let mut receipts = Vec::new();
-                for part in [first, rest] {
-                    receipts.extend(self.ingest(EncodedSpans {
-                        spans: part.to_vec(),
-                        ..spans.clone()
-                    })?);
-                }
+                let rest = EncodedSpans {
+                    project: Arc::clone(&spans.project),
+                    origin: Arc::clone(&spans.origin),
+                    session: spans.session.clone(),
+                    spans: spans.spans.split_off(count / 2),
+                };
+                let mut receipts = self.ingest(spans)?;
+                receipts.extend(self.ingest(rest)?);
                 Ok(receipts)
             }
             Err(error) => Err(CopyError::Undelivered {

@@ -64,7 +64,8 @@ impl PackedSpans {
     }
 
     /// Those from this one on, which are no longer here then. Nothing is copied.
-    pub(super) fn split_off(&mut self, at: usize) -> Self {
+    #[must_use]
+    pub fn split_off(&mut self, at: usize) -> Self {
         let mut ends = self.ends.split_off(at.min(self.ends.len()));
         let start = self.ends.last().copied().unwrap_or_default();
         for end in &mut ends {
