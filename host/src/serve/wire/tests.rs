@@ -134,7 +134,7 @@ fn expected(request: &ExportTraceServiceRequest) -> Vec<(Resource, Span)> {
     let mut spans = Vec::new();
     for group in &request.resource_spans {
         for span in group.scope_spans.iter().flat_map(|scope| &scope.spans) {
-            spans.push((group.resource.unwrap_or_default(), span.clone()));
+            spans.push((group.resource.clone().unwrap_or_default(), span.clone()));
         }
     }
     spans
