@@ -184,13 +184,15 @@ impl Delivery {
             Some((first.parcel.content.project.id(), Arc::clone(&first.head)))
         };
         groups.sort_by_cached_key(key);
-        let mut lanes: HashMap<Arc<Lane>, Vec<Addressed>> = HashMap::new();
+        let mut lanes: HashMap<usize, (Arc<Lane>, Vec<Addressed>)> = HashMap::new();
         for group in groups {
-            if let Some(lane) = group.first().map(|span| Arc::clone(&span.route.lane)) {
-                lanes.entry(lane).or_default().extend(group);
+            if let Some(lane) = group.first().map(|first| Arc::clone(&first.route.lane)) {
+                let address = Arc::as_ptr(&lane).addr();
+                let (_, spans) = lanes.entry(address).or_insert_with(|| (lane, Vec::new()));
+                spans.extend(group);
             }
         }
-        let requests = lanes.into_iter().flat_map(|(lane, spans)| {
+        let requests = lanes.into_values().flat_map(|(lane, spans)| {
             chunks(&lane, self.max_spans, spans)
                 .into_iter()
                 .map(move |chunk| self.ship(Arc::clone(&lane), chunk, deadline))

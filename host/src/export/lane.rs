@@ -88,7 +88,7 @@ struct Lane {
     waiting: VecDeque<Outgoing>,
     /// How many bytes it may still give in its turn.
     deficit: usize,
-    /// How large the last group of its spans was that left.
+    /// How large the groups of its spans are when they leave.
     usual: usize,
 }
 
@@ -129,7 +129,9 @@ impl Lane {
         } else {
             self.waiting.pop_front()?
         };
-        self.usual = part.spans.bytes().min(QUANTUM);
+        // Some groups leave in two parts.
+        let bytes = part.spans.bytes().min(QUANTUM);
+        self.usual = bytes.max(self.usual / 8 * 7);
         self.deficit -= part.spans.bytes();
         Some(part)
     }
@@ -167,9 +169,9 @@ impl Lanes {
         if let Some(group) = lane.open_group(&span, epoch) {
             group.spans.push(&span.bytes);
         } else {
-            let room = lane.usual.max(held.bytes);
-            lane.waiting
-                .push_back(span.into_outgoing(room, epoch, None));
+            let room = lane.usual;
+            let group = span.into_outgoing(room, epoch, None);
+            lane.waiting.push_back(group);
         }
     }
 

@@ -15,12 +15,12 @@ pub struct PackedSpans {
 }
 
 impl PackedSpans {
-    /// None yet, and room for so many bytes.
+    /// None yet, and room for so many spans of so many bytes together.
     #[must_use]
-    pub fn with_capacity(bytes: usize) -> Self {
+    pub fn with_capacity(spans: usize, bytes: usize) -> Self {
         Self {
             bytes: BytesMut::with_capacity(bytes),
-            ends: Vec::new(),
+            ends: Vec::with_capacity(spans),
         }
     }
 

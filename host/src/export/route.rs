@@ -26,6 +26,9 @@ use super::sink::Sink;
 const TIME_TO_LIVE: Duration = Duration::from_secs(60);
 /// How many projects' answers are kept.
 const MAX_PROJECTS: NonZeroUsize = NonZeroUsize::MIN.saturating_add(16_383);
+/// Of how many endpoints, credentials and limits it is known that projects share them. Where there
+/// are more, requests carry fewer projects.
+const MAX_LANES: NonZeroUsize = NonZeroUsize::MIN.saturating_add(1_023);
 /// How many sessions' answers are kept.
 const MAX_SESSIONS: NonZeroUsize = NonZeroUsize::MIN.saturating_add(8_191);
 
@@ -202,6 +205,8 @@ pub(super) type Way = (Arc<Route>, Option<Arc<[u8]>>);
 /// Asks the resolver, and remembers what it said.
 pub(super) struct Routes {
     resolver: Arc<dyn DestinationResolver>,
+    /// Equal ones are one, so that spans find each other by its address.
+    lanes: Mutex<LruCache<Arc<Lane>, ()>>,
     projects: Memory<ProjectId, Arc<Route>>,
     sessions: Memory<(ProjectId, Arc<str>), Arc<[u8]>>,
 }
@@ -210,6 +215,7 @@ impl Routes {
     pub(super) fn new(resolver: Arc<dyn DestinationResolver>) -> Self {
         Self {
             resolver,
+            lanes: Mutex::new(LruCache::new(MAX_LANES)),
             projects: Memory::new(MAX_PROJECTS),
             sessions: Memory::new(MAX_SESSIONS),
         }
@@ -232,9 +238,21 @@ impl Routes {
     pub(super) async fn route(&self, project: &Project) -> Result<Arc<Route>, ResolveError> {
         let ask = async {
             let destination = self.resolver.destination(project).await?;
-            Route::new(project, destination).map(Arc::new)
+            let mut route = Route::new(project, destination)?;
+            route.lane = self.the_one(route.lane);
+            Ok(Arc::new(route))
         };
         self.projects.get_or_ask(project.id(), ask).await
+    }
+
+    /// The lane that is equal to this one.
+    fn the_one(&self, lane: Arc<Lane>) -> Arc<Lane> {
+        let mut lanes = self.lanes.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((known, ())) = lanes.get_key_value(&lane) {
+            return Arc::clone(known);
+        }
+        lanes.put(Arc::clone(&lane), ());
+        lane
     }
 
     pub(super) fn delivered(&self, project: &Project) {

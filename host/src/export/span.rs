@@ -39,7 +39,8 @@ impl EndedSpan {
         epoch: u64,
         ticket: Option<Arc<Ticket>>,
     ) -> Outgoing {
-        let mut spans = PackedSpans::with_capacity(room);
+        let alike = room / self.bytes.len().max(1);
+        let mut spans = PackedSpans::with_capacity(alike.max(1), room.max(self.bytes.len()));
         spans.push(&self.bytes);
         Outgoing {
             project: self.project,

@@ -113,11 +113,14 @@ pub(super) fn prepare(
             };
             let origin = Origin::with_schema_urls(resource.clone(), name, urls);
             let origin = Arc::new(origin);
+            let bytes = scope.spans.iter().map(|span| span.len()).sum();
+            let room = || PackedSpans::with_capacity(scope.spans.len(), bytes);
             let mut sessions = BTreeMap::<_, PackedSpans>::new();
-            for span in scope.spans {
+            for span in &scope.spans {
                 let (span, own) = take_from_span(redactor.span(span));
                 let session = own.or_else(|| session.clone());
-                sessions.entry(session).or_default().push(&span);
+                let spans = sessions.entry(session).or_insert_with(room);
+                spans.push(&span);
             }
             batches.extend(sessions.into_iter().map(|(session, spans)| Batch {
                 tenant: tenant.clone(),

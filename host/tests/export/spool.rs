@@ -108,6 +108,44 @@ fn what_an_absent_backend_missed_is_sent_when_it_is_back() {
     drop(pipeline);
 }
 
+/// A backend is away for twenty times as long as a span is tried, which by default are ten minutes,
+/// under load. All that ended meanwhile is on disk, is sent when it is back, and is accounted for all
+/// the while.
+#[test]
+fn a_long_absence_under_load_loses_nothing() {
+    let folder = Folder::new("long");
+    let address = Receiver::willing(Protocol::Grpc).stop();
+    let away = Receiver::named(address, Protocol::Grpc);
+    let config = config();
+    let absence = config.export_timeout() * 20;
+    let pipeline = start(&config, &folder.0, &Resolver::to(&away));
+    let projects = ["acme", "globex"].map(project);
+    let mut expected = vec![];
+    let since = Instant::now();
+    while since.elapsed() < absence {
+        for project in &projects {
+            let name = format!("{} {}", project.tenant_id(), expected.len());
+            span(&pipeline, project, &name);
+            expected.push(name);
+        }
+        std::thread::sleep(Duration::from_millis(5));
+        let stats = pipeline.stats();
+        assert_eq!((stats.delivered, stats.dropped.total()), (0, 0));
+        assert_eq!(stats.created, expected.len() as u64);
+    }
+    until(&pipeline, |stats| stats.spooled == stats.created);
+
+    let receiver = Receiver::start_at(address, Protocol::Grpc, |_, _| Answer::Taken);
+    until(&pipeline, |stats| stats.delivered == stats.created);
+    expected.sort();
+    assert_eq!(receiver.names(), expected, "each once");
+    let stats = pipeline.stats();
+    assert_eq!(
+        (stats.spooled, stats.queued, stats.dropped.total()),
+        (0, 0, 0)
+    );
+}
+
 /// A queue that is full spills to disk instead of dropping; a shutdown leaves on disk what it
 /// could not send; and the next process sends all of it, without the application.
 #[test]

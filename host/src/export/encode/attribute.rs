@@ -126,8 +126,7 @@ fn put_elements(array: &Array, bytes: &mut Vec<u8>) {
 
 /// `AnyValue` is a `oneof`: its fields are written also when they hold the default.
 fn put_bool(value: bool, bytes: &mut Vec<u8>) {
-    put_key(2, WireType::Varint, bytes);
-    put_raw_varint(u64::from(value), bytes);
+    bytes.extend_from_slice(&[2 << 3, u8::from(value)]);
 }
 
 fn put_int(value: i64, bytes: &mut Vec<u8>) {

@@ -7,10 +7,16 @@ pub(in crate::export) fn delimited_len(tag: u32, len: usize) -> usize {
     key_len(tag) + encoded_len_varint(len as u64) + len
 }
 
-/// Writes the head of a length-delimited field.
+/// Writes the head of a length-delimited field, which most often has two bytes.
 pub(in crate::export) fn put_delimiter(tag: u32, len: usize, bytes: &mut Vec<u8>) {
-    put_key(tag, WireType::LengthDelimited, bytes);
-    put_raw_varint(len as u64, bytes);
+    let key = tag << 3 | WireType::LengthDelimited as u32;
+    match (u8::try_from(key), u8::try_from(len)) {
+        (Ok(key @ ..0x80), Ok(len @ ..0x80)) => bytes.extend_from_slice(&[key, len]),
+        _ => {
+            put_raw_varint(key.into(), bytes);
+            put_raw_varint(len as u64, bytes);
+        }
+    }
 }
 
 /// Writes a string, unless it is empty, which is how protobuf spells the default.

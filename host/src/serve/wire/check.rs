@@ -57,10 +57,11 @@ fn check_value(
         | (Kind::Fixed64 | Kind::Double, Value::Fixed64(_))
         | (Kind::Fixed32, Value::Fixed32)
         | (Kind::Bytes, Value::Bytes(_)) => Ok(()),
-        (Kind::Text, Value::Bytes(text)) => match std::str::from_utf8(text) {
-            Ok(_) => Ok(()),
-            Err(_) => Err(Fault::Utf8(name)),
-        },
+        (Kind::Text, Value::Bytes(text)) => {
+            // Most texts are short and ASCII, which is seen sooner.
+            let is_text = text.is_ascii() || std::str::from_utf8(text).is_ok();
+            is_text.then_some(()).ok_or(Fault::Utf8(name))
+        }
         (Kind::Id(len), Value::Bytes(id)) => {
             let is_id = id.len() == len && id.iter().any(|byte| *byte != 0);
             is_id.then_some(()).ok_or(Fault::Id(name))
