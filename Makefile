@@ -9,7 +9,7 @@ SHELL := /bin/bash
 guests := --package roost-local --package roost-phoenix --package roost-mlflow --package roost-echo \
 	--package roost-misdeeds --package roost-sink --package roost-wrong
 
-.PHONY: setup demo local test bench bench-export plugins guests lint docs wit help host-tools wasm-target venv postgres node
+.PHONY: setup demo local test bench bench-export fuzz plugins guests lint docs wit help host-tools wasm-target venv postgres node
 
 setup: host-tools venv node postgres plugins guests ## Get what is missing: wasm target, packages of Python and JavaScript, PostgreSQL, providers
 
@@ -33,6 +33,11 @@ bench: setup ## Measure it, beside the same done natively
 bench-export: venv ## Measure spans on their way out, beside OpenTelemetry's SDKs and rotel
 	@scripts/rotel.sh
 	cargo bench --package roost-bench-export
+
+MINUTES ?= 10
+TARGET ?=
+fuzz: host-tools ## Feed what comes from outside with what nobody would send; MINUTES=10 for each, or for TARGET alone
+	@scripts/fuzz.sh $(MINUTES) $(TARGET)
 
 local: wasm-target
 	scripts/guest.sh roost-local plugins/local.wasm

@@ -108,12 +108,15 @@ impl Report {
         let warming = samples.len().saturating_sub(comparison.samples);
         samples.drain(..warming);
         if !samples.is_empty() {
-            self.rows.push(Row {
+            let row = Row {
                 name: comparison.name,
                 baseline: comparison.baseline,
                 target: comparison.target,
                 samples,
-            });
+            };
+            // Now as well: a run may be cut short.
+            println!("{}", row.line());
+            self.rows.push(row);
         }
     }
 

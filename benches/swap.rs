@@ -1,10 +1,8 @@
 //! A provider that comes into a host which runs, and one beside it that misbehaves.
 
 use std::hint::black_box;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
-use std::{fs, iter};
+use std::{fs, iter, thread};
 
 use anyhow::Result;
 use roost::Host;
@@ -16,13 +14,15 @@ use roost_tests::{PluginFolder, echo, misdeeds, phoenix_provider};
 use serde_json::{Map, Value, json};
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
+use tokio::task::yield_now;
 use wasmtime::component::Component;
 
 use crate::bare;
 use crate::report::{Comparison, Report, Target};
 
-/// How many calls a 99th percentile is taken from.
+/// How many calls a 99th percentile is taken from, and how long it is from one to the next.
 const CALLS: usize = 500;
+const BETWEEN: Duration = Duration::from_millis(1);
 
 pub(crate) fn compare(report: &mut Report, runtime: &Runtime) -> Result<()> {
     drops(report, runtime)?;
@@ -160,7 +160,28 @@ fn restart(report: &mut Report, runtime: &Runtime) -> Result<()> {
     Ok(())
 }
 
-/// A provider's 99th percentile while another loops and takes memory at full speed.
+/// What another provider does, at full speed, while a provider's 99th percentile is taken.
+const MISDEEDS: [(&str, &str); 8] = [
+    ("p99 of calls beside a provider that loops", "loop"),
+    (
+        "p99 beside one that asks the host without end",
+        "busy-host-calls",
+    ),
+    ("p99 beside one that takes memory without end", "memory"),
+    ("p99 beside one that grows with each call", "growth"),
+    ("p99 beside one that calls itself without end", "recursion"),
+    ("p99 beside one that answers 4 MiB", "giant-result"),
+    ("p99 beside one that floods the log", "log-flood"),
+    (
+        "p99 beside one that traps in every third call",
+        "trap-every-third",
+    ),
+];
+
+/// How many callers it has, and how long they have been at it when the first call is timed.
+const CALLERS: usize = 4;
+const FULL_SPEED: Duration = Duration::from_millis(300);
+
 fn beside(report: &mut Report, runtime: &Runtime) -> Result<()> {
     let (folder, cache) = (PluginFolder::new()?, TempDir::new()?);
     folder.install("echo", &echo()?)?;
@@ -175,50 +196,46 @@ fn beside(report: &mut Report, runtime: &Runtime) -> Result<()> {
             secrets_refresh: Duration::from_secs(300),
             database: DatabaseSpec::default(),
             allow_hosts: Vec::new(),
-            limits: ConnectionLimits {
-                call_timeout_millis: Some(200),
-                memory_bytes: Some(32 << 20),
-                ..ConnectionLimits::default()
-            },
+            limits: ConnectionLimits::default(),
         };
         Provider::connect(&host, spec, Scope::All)
     };
     let good = connect("echo", json!({}));
-    for (name, misdeed) in [
-        ("p99 of a call beside a provider that loops", "loop"),
-        ("p99 of a call beside one that traps", "trap-every-third"),
-    ] {
+    for (name, misdeed) in MISDEEDS {
         let bad = connect("bad", json!({ "misdeed": misdeed }));
         report.compare(
             Comparison {
                 name,
-                baseline: "p99 of the same call, alone",
+                baseline: "p99 of the same calls, alone",
                 target: Target::Times(2.0),
                 turn: 1,
                 samples: 10,
                 time: Duration::from_secs(10),
             },
             |times| {
-                let stop = Arc::new(AtomicBool::new(false));
-                let callers: Vec<_> = (0..4)
+                let callers: Vec<_> = (0..CALLERS)
                     .map(|_| {
-                        let (bad, stop) = (bad.clone(), Arc::clone(&stop));
+                        let bad = bad.clone();
                         runtime.spawn(async move {
-                            while !stop.load(Ordering::Relaxed) {
+                            loop {
                                 let _ = bad.traces().get_spans(&query()).await;
+                                // What is refused is refused at once.
+                                yield_now().await;
                             }
                         })
                     })
                     .collect();
-                let took = (0..times).map(|_| runtime.block_on(p99(&good))).sum();
-                stop.store(true, Ordering::Relaxed);
+                // A guest that has just begun has not been interrupted yet.
+                thread::sleep(FULL_SPEED);
+                let took = (0..times).map(|_| p99(runtime, &good)).sum();
                 for caller in callers {
-                    runtime.block_on(caller).unwrap();
+                    caller.abort();
+                    let _ = runtime.block_on(caller);
                 }
                 runtime.block_on(host.lift("bad")).unwrap();
                 took
             },
-            |times| (0..times).map(|_| runtime.block_on(p99(&good))).sum(),
+            |times| (0..times).map(|_| p99(runtime, &good)).sum(),
         );
     }
     Ok(())
@@ -228,13 +245,23 @@ fn query() -> SpanQuery {
     SpanQuery::new("any", TimeWindow::all())
 }
 
-async fn p99(provider: &Provider) -> Duration {
-    let mut took = Vec::with_capacity(CALLS);
-    for _ in 0..CALLS {
-        let began = Instant::now();
-        provider.traces().get_spans(&query()).await.unwrap();
-        took.push(began.elapsed());
-    }
+/// The 99th percentile of calls that come whether the one before is answered or not: from when
+/// one comes, which a thread of the runtime has to notice, to its answer.
+fn p99(runtime: &Runtime, provider: &Provider) -> Duration {
+    let calls: Vec<_> = (0..CALLS)
+        .map(|_| {
+            thread::sleep(BETWEEN);
+            let (provider, came) = (provider.clone(), Instant::now());
+            runtime.spawn(async move {
+                provider.traces().get_spans(&query()).await.unwrap();
+                came.elapsed()
+            })
+        })
+        .collect();
+    let mut took: Vec<_> = calls
+        .into_iter()
+        .map(|call| runtime.block_on(call).unwrap())
+        .collect();
     took.sort_unstable();
     took.get(CALLS * 99 / 100).copied().unwrap_or_default()
 }

@@ -31,8 +31,9 @@ use super::{record, text};
 const DIGEST_DIGITS: usize = 12;
 
 const AFTER_HELP: &str = "\
-It reads the plugins folder and nothing else: no backend is asked. With --running it is the gateway
-that runs with this configuration which tells of its providers, over serve.control_socket.
+It loads what is in the plugins folder, in a process of its own: no backend is asked. With --running
+it is the gateway that runs with this configuration which tells of its providers, over
+serve.control_socket: also of calls, of earlier generations and of what is quarantined.
 
 Examples:
   roost providers list

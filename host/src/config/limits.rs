@@ -43,6 +43,11 @@ macro_rules! limits {
                 LimitsConfig { $($name: self.$name.unwrap_or(limits.$name),)* }
             }
 
+            /// Whether the limit of this key is set.
+            pub(crate) fn sets(&self, key: &str) -> bool {
+                self.ranges().any(|(set, ..)| set == key)
+            }
+
             /// Each limit that is set: its key, its value, and what it may be.
             pub(super) fn ranges(
                 &self,

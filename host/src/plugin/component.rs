@@ -66,9 +66,10 @@ impl ProviderComponent {
                 .map_err(|_| Refusal::Damaged("the compiler panicked".to_owned()))??;
 
         let deadline = Instant::now() + limits.start_timeout();
-        let log = Arc::new(LogBudget::new(limits.log_records_per_second));
+        let log = Arc::new(LogBudget::new(limits));
         let mut store = State::store(engine, name, outbound, limits, &log);
         arm(&mut store, "describe", deadline);
+        let interrupted = Arc::clone(&store.data().interrupted);
         let described = async {
             let instance = pre.instantiate_async(&mut store).await?;
             // Loading looks at the type of every function, so a provider with another
@@ -79,6 +80,7 @@ impl ProviderComponent {
             };
             guests.provider.call_describe(&mut store).await.map(Ok)
         };
+        let described = engine.turns.run(&interrupted, described);
         let info = timeout_at(deadline.into(), described)
             .await
             .unwrap_or_else(|_| Err(DeadlinePassed.into()))

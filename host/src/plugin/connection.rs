@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use http::HeaderMap;
+use tokio::task::coop::consume_budget;
 use url::Url;
 
 use super::component::ProviderComponent;
@@ -137,6 +138,8 @@ impl Connection {
         operation: &'static str,
         class: Class,
     ) -> Result<Lease, Error> {
+        // Whoever calls in a loop, and never has to wait, lets others run now and then.
+        consume_budget().await;
         let runtime = &self.inner.runtime;
         let began = Instant::now();
         let call = Call {

@@ -10,6 +10,7 @@ use wasmtime::{Cache, CacheConfig, Config, InstanceAllocationStrategy, PoolingAl
 
 use super::state::State;
 use super::trust::check_cache;
+use super::turns::Turns;
 
 /// How often a running guest is interrupted to let others run and to look at its
 /// deadline.
@@ -47,6 +48,7 @@ pub(crate) struct EngineOptions {
 pub(crate) struct Engine {
     pub(crate) wasmtime: wasmtime::Engine,
     pub(crate) linker: Linker<State>,
+    pub(super) turns: Turns,
 }
 
 impl Engine {
@@ -63,7 +65,11 @@ impl Engine {
         #[cfg(feature = "database")]
         super::database::add_to_linker(&mut linker)?;
         start_clock(&wasmtime)?;
-        Ok(Self { wasmtime, linker })
+        Ok(Self {
+            wasmtime,
+            linker,
+            turns: Turns::of_runtime(),
+        })
     }
 }
 

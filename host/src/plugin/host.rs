@@ -1,38 +1,32 @@
 //! The host of all providers: loads what is in the plugins folder, and replaces, refuses
 //! and unloads as the folder changes.
 
+mod loading;
+mod tending;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError, Weak};
-use std::time::{Duration, Instant};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
-use futures_util::future::join_all;
 use tokio_util::sync::{CancellationToken, DropGuard};
 use tokio_util::task::TaskTracker;
 
-use super::component::ProviderComponent;
 use super::connection::Connection;
 use super::engine::{Engine, EngineOptions};
 use super::error::{HostError, SwapError};
 use super::folder::Folder;
 use super::generation::Generation;
-use super::limits::Limits;
 use super::outbound::Clients;
-use super::policy::Policy;
-use super::refusal::Refusal;
 use super::resolver::{Lookup, SystemLookup};
 use super::runtime::{Runtime, size};
-use super::secrets::Credentials;
 use super::slot::Slot;
 use super::spec::ConnectionSpec;
 use super::status::{ProviderActivity, ProviderStatus};
 use super::trust::Trust;
 use super::watcher::Watcher;
 use crate::config::{LimitsConfig, PluginsConfig};
-
-/// How often it is looked for instances that have waited too long for a call.
-const TEND_INTERVAL: Duration = Duration::from_secs(1);
 
 /// Runs the providers of a plugins folder. A clone is another handle to the same host,
 /// which ends with the last of them.
@@ -112,8 +106,8 @@ impl Host {
         let interval = Duration::from_secs(plugins.poll_interval_seconds);
         let watcher = Watcher::new(&plugins.folder, interval);
         host.reload().await?;
-        tokio::spawn(watch(Arc::downgrade(&host.inner), watcher));
-        tokio::spawn(tend(
+        tokio::spawn(tending::watch(Arc::downgrade(&host.inner), watcher));
+        tokio::spawn(tending::tend(
             Arc::downgrade(&host.inner),
             Arc::clone(&host.inner.runtime),
         ));
@@ -248,168 +242,12 @@ impl Inner {
         Arc::clone(slot)
     }
 
-    /// A start may fail for reasons that pass, such as a busy machine.
-    async fn forget_failures(&self) {
-        let mut folder = self.folder.lock().await;
-        for (name, slot) in self.slots().iter() {
-            if slot.refusal().is_some_and(|refusal| refusal.may_pass()) {
-                folder.forget(name);
-            }
-        }
-    }
-
-    async fn reload(self: &Arc<Self>) -> Result<(), HostError> {
-        // Held to the end, so that an older content never overtakes a newer one.
-        let mut folder = Arc::clone(&self.folder).lock_owned().await;
-        let trust = Arc::clone(&self.trust);
-        let look = tokio::task::spawn_blocking(move || {
-            for name in trust.reconsider() {
-                folder.forget(&name);
-            }
-            let changes = folder.look();
-            (folder, changes)
-        });
-        let (_folder, changes) = look.await.map_err(|error| self.unreadable(error.into()))?;
-        let changes = changes.map_err(|reason| self.unreadable(reason))?;
-        let shipped = changes.shipped;
-        *self.shipped.lock().unwrap_or_else(PoisonError::into_inner) = shipped;
-        for name in changes.removed {
-            tracing::info!(provider = name, "the provider's file is gone");
-            self.retire(self.slot(&name).clear());
-        }
-        let loads = changes
-            .changed
-            .into_iter()
-            .map(|(name, bytes)| self.load(name, bytes));
-        join_all(loads).await;
-        Ok(())
-    }
-
-    fn unreadable(&self, reason: std::io::Error) -> HostError {
-        HostError::Folder {
-            folder: self.folder_path.clone(),
-            reason,
-        }
-    }
-
-    /// Prepare a file's content and, only when all of that went well, let it serve.
-    async fn load(self: &Arc<Self>, name: String, bytes: std::io::Result<Vec<u8>>) {
-        let slot = self.slot(&name);
-        let began = Instant::now();
-        let loaded = match bytes {
-            Ok(bytes) => match self.trusted(&name, bytes).await {
-                Ok(bytes) => self.prepare(&slot, bytes).await,
-                Err(refusal) => Err(refusal),
-            },
-            Err(error) => Err(Refusal::Unreadable(error.to_string())),
-        };
-        match loaded {
-            Ok(component) => {
-                let version = component.info.version.clone();
-                self.retire(slot.swap(component));
-                tracing::info!(provider = name, version, took = ?began.elapsed(), "the provider serves");
-            }
-            Err(refusal) => {
-                tracing::warn!(provider = name, %refusal, "the file is refused");
-                slot.refuse(refusal);
-            }
-        }
-    }
-
-    /// The content of a file, if it may be compiled. What comes with Roost is trusted as the
-    /// program is.
-    async fn trusted(&self, name: &str, bytes: Vec<u8>) -> Result<Vec<u8>, Refusal> {
-        let shipped = self
-            .shipped
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .contains(name);
-        if shipped {
-            return Ok(bytes);
-        }
-        let (trust, name) = (Arc::clone(&self.trust), name.to_owned());
-        let check = move || trust.check(&name, &bytes).map(|()| bytes);
-        tokio::task::spawn_blocking(check)
-            .await
-            .unwrap_or_else(|error| Err(Refusal::Unreadable(error.to_string())))
-    }
-
-    /// Compile a content, have it describe itself, and see that whoever uses the provider now
-    /// can go on.
-    async fn prepare(&self, slot: &Slot, bytes: Vec<u8>) -> Result<ProviderComponent, Refusal> {
-        let runtime = &self.runtime;
-        let nowhere = Arc::new(Policy::default());
-        let limits = Arc::new(Limits::of_host(&runtime.limits));
-        let outbound = runtime.outbound(nowhere, Credentials::none(), &limits, None);
-        let engine = &runtime.engine;
-        let component =
-            ProviderComponent::load(engine, &slot.name, bytes, outbound, &limits).await?;
-        match slot.misfit(&component).await {
-            Some(why) => Err(Refusal::Misfit(why)),
-            None => Ok(component),
-        }
-    }
-
-    /// Go back where a new generation fails its first calls and the one before did not.
-    async fn roll_back_unsound(&self) {
-        let _folder = self.folder.lock().await;
-        let slots: Vec<_> = self.slots().values().cloned().collect();
-        for slot in slots.iter().filter(|slot| slot.is_worse()) {
-            let before = slot.roll_back("it failed its first calls, which the one before did not");
-            tracing::error!(
-                provider = &*slot.name,
-                "the provider is rolled back: it fails"
-            );
-            self.retire(before);
-        }
-    }
-
-    fn drop_idle(&self) {
-        let slots: Vec<_> = self.slots().values().cloned().collect();
-        for generation in slots.iter().filter_map(|slot| slot.current()) {
-            generation.drop_idle();
-        }
-    }
-
     fn retire(&self, generation: Option<Arc<Generation>>) {
         if let Some(generation) = generation {
             generation.retire();
             let limit = self.drain_timeout;
             self.draining
                 .spawn(async move { generation.drain(limit).await });
-        }
-    }
-}
-
-/// Reload whenever the folder changed, until the host is gone.
-async fn watch(host: Weak<Inner>, watcher: Watcher) {
-    let Some(stop) = host.upgrade().map(|host| host.stop_watching.clone()) else {
-        return;
-    };
-    while stop.run_until_cancelled(watcher.changed()).await.is_some() {
-        let Some(host) = host.upgrade() else { return };
-        if let Err(error) = host.reload().await {
-            tracing::warn!("{error}");
-        }
-    }
-}
-
-/// Drop what is idle and roll back what fails, until the host is gone.
-async fn tend(host: Weak<Inner>, runtime: Arc<Runtime>) {
-    let Some(stop) = host.upgrade().map(|host| host.stop_watching.clone()) else {
-        return;
-    };
-    loop {
-        let is_unsound = tokio::select! {
-            () = stop.cancelled() => return,
-            () = runtime.unsound.notified() => true,
-            () = tokio::time::sleep(TEND_INTERVAL) => false,
-        };
-        let Some(host) = host.upgrade() else { return };
-        if is_unsound {
-            host.roll_back_unsound().await;
-        } else {
-            host.drop_idle();
         }
     }
 }

@@ -69,12 +69,14 @@ impl Instance {
         {
             store.data_mut().database = GuestDatabase::of(start.database);
         }
+        let interrupted = Arc::clone(&store.data().interrupted);
         let started = async {
             let instance = component.pre.instantiate_async(&mut store).await?;
             let guests = component.indices.load(&mut store, &instance)?;
             let initialized = guests.provider.call_initialize(&mut store, config).await?;
             Ok((guests, initialized))
         };
+        let started = start.engine.turns.run(&interrupted, started);
         let outcome = timeout_at(deadline.into(), started)
             .await
             .unwrap_or_else(|_| Err(DeadlinePassed.into()));

@@ -30,8 +30,8 @@ impl Class {
 #[derive(Debug)]
 pub(crate) struct Limits {
     config: LimitsConfig,
-    /// Where they are set.
-    section: String,
+    /// The connection's name, and what it sets itself.
+    connection: Option<(String, ConnectionLimits)>,
     /// What is left of what a minute allows. Of all generations: a swap gives nothing anew.
     pub(super) quota: Quota,
 }
@@ -42,7 +42,7 @@ impl Limits {
         Self {
             quota: Quota::new(config),
             config: config.clone(),
-            section: "[limits]".to_owned(),
+            connection: None,
         }
     }
 
@@ -52,13 +52,19 @@ impl Limits {
         Self {
             quota: Quota::new(&config),
             config,
-            section: format!("[limits] or [connections.{name}.limits]"),
+            connection: Some((name.to_owned(), own.clone())),
         }
     }
 
     /// How to have more of something, for the end of a sentence.
     pub(super) fn raise(&self, setting: &str) -> String {
-        format!("raise {setting} under {} in roost.toml", self.section)
+        let section = match &self.connection {
+            None => "[limits]".to_owned(),
+            // What it sets itself is not changed by what all have.
+            Some((name, own)) if own.sets(setting) => format!("[connections.{name}.limits]"),
+            Some((name, _)) => format!("[limits] or [connections.{name}.limits]"),
+        };
+        format!("raise {setting} under {section} in roost.toml")
     }
 
     /// How long a call may take.

@@ -10,6 +10,8 @@ use std::time::{Duration, Instant};
 use tokio::io::AsyncWrite;
 use wasmtime_wasi::cli::{IsTerminal, StdoutStream};
 
+use super::limits::Limits;
+
 /// The longest record, in bytes; longer lines are cut into several.
 const MAX_LINE: usize = 4 * 1024;
 
@@ -18,6 +20,8 @@ const SECOND: Duration = Duration::from_secs(1);
 /// How many records the instances of one connection may write in a second.
 pub(super) struct LogBudget {
     per_second: u64,
+    /// What to do about records that are left out.
+    advice: String,
     second: Mutex<Second>,
 }
 
@@ -29,9 +33,10 @@ struct Second {
 }
 
 impl LogBudget {
-    pub(super) fn new(per_second: u64) -> Self {
+    pub(super) fn new(limits: &Limits) -> Self {
         Self {
-            per_second,
+            per_second: limits.log_records_per_second,
+            advice: limits.raise("log_records_per_second"),
             second: Mutex::new(Second {
                 began: Instant::now(),
                 written: 0,
@@ -103,7 +108,8 @@ impl GuestLog {
                     target: "roost::guest",
                     provider,
                     left_out,
-                    "it logs more than log_records_per_second under [limits] allows"
+                    "it logs more than it may; {}",
+                    self.budget.advice
                 );
             }
             if !may_write {
@@ -173,10 +179,15 @@ impl Drop for Lines {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::LimitsConfig;
 
     #[test]
     fn records_beyond_the_budget_are_left_out_and_told_of_later() {
-        let budget = LogBudget::new(2);
+        let limits = LimitsConfig {
+            log_records_per_second: 2,
+            ..LimitsConfig::default()
+        };
+        let budget = LogBudget::new(&Limits::of_host(&limits));
         assert_eq!(
             [(); 4].map(|()| budget.take().0),
             [true, true, false, false]

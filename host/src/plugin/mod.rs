@@ -38,6 +38,7 @@ mod state;
 mod status;
 mod supervisor;
 mod trust;
+mod turns;
 mod watcher;
 
 pub use error::{HostError, SwapError};

@@ -6,9 +6,12 @@
 //! credentials that the guest never sees, and is repeated where that is safe. Names are
 //! looked up by [`resolver`](super::resolver).
 
+mod clients;
+mod failure;
+
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use bytes::Bytes;
 use http::{HeaderValue, StatusCode};
@@ -23,49 +26,15 @@ use super::limits::Limits;
 use super::meter::{Stopwatch, Timed};
 use super::policy::{Policy, Reach};
 use super::quota::QuotaSpent;
-use super::resolver::{AddressRefused, Lookup, Resolver};
+use super::resolver::AddressRefused;
 use super::retry::retry_delay;
 use super::runtime::size;
 use super::secrets::Credentials;
 use crate::config::HostPattern;
 use crate::contract;
 
-/// How long a connection may take to open.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
-/// The clients that all guests of a host share, each with connections of its own: what was
-/// opened towards a private network is never used for a request that may not go there.
-#[derive(Clone)]
-pub(crate) struct Clients {
-    named: reqwest::Client,
-    below: reqwest::Client,
-}
-
-impl Clients {
-    /// `lookup` says what names resolve to.
-    pub(crate) fn new(lookup: &Arc<dyn Lookup>) -> reqwest::Result<Self> {
-        let client = |reach| {
-            reqwest::Client::builder()
-                .user_agent(concat!("roost/", env!("CARGO_PKG_VERSION")))
-                .connect_timeout(CONNECT_TIMEOUT)
-                // The guest sees a redirect, and the policy sees the request that follows it.
-                .redirect(reqwest::redirect::Policy::none())
-                .dns_resolver(Resolver::new(Arc::clone(lookup), reach))
-                .tcp_nodelay(true)
-                .build()
-        };
-        Ok(Self {
-            named: client(Reach::Named)?,
-            below: client(Reach::Below)?,
-        })
-    }
-
-    fn get(&self, reach: Reach) -> &reqwest::Client {
-        match reach {
-            Reach::Named => &self.named,
-            Reach::Below => &self.below,
-        }
-    }
-}
+pub(crate) use clients::Clients;
+use failure::{cause, error_name, failure, status_error};
 
 /// What an instance may send, and with what.
 #[derive(Clone)]
@@ -143,10 +112,16 @@ impl Outbound {
     }
 
     fn slow_down(&self, spent: QuotaSpent) -> Error {
-        tracing::debug!("{}", spent.message);
+        let message = format!(
+            "the connection has used up its {} {} a minute; {}",
+            spent.per_minute,
+            spent.what,
+            self.limits.raise(spent.setting)
+        );
+        tracing::debug!("{message}");
         self.refuse(contract::Error::RateLimited(contract::RateLimit {
             retry_after_ms: u64::try_from(spent.retry_after.as_millis()).ok(),
-            message: spent.message,
+            message,
         }))
     }
 
@@ -327,35 +302,6 @@ impl Outbound {
     }
 }
 
-/// What a status is counted as, unless all is well.
-fn status_error(status: StatusCode) -> Option<&'static str> {
-    match status.as_u16() {
-        429 => Some("http-429"),
-        400..500 => Some("http-4xx"),
-        500.. => Some("http-5xx"),
-        _ => None,
-    }
-}
-
-/// What a failure is counted as.
-fn error_name(error: &Error) -> &'static str {
-    match error {
-        Error::DnsError { .. } => "dns",
-        Error::ConnectionRefused => "refused",
-        Error::ConnectionTimeout | Error::ConnectionReadTimeout => "timeout",
-        Error::ConnectionTerminated => "terminated",
-        Error::TlsCertificateError => "certificate",
-        Error::HttpRequestDenied => "denied",
-        _ => "other",
-    }
-}
-
-/// The cause of this type, if an error has one.
-fn cause<T: std::error::Error + 'static>(error: &reqwest::Error) -> Option<&T> {
-    std::iter::successors(std::error::Error::source(error), |e| e.source())
-        .find_map(|source| source.downcast_ref())
-}
-
 impl WasiHttpHooks for Outbound {
     fn send_request(
         &mut self,
@@ -392,33 +338,4 @@ impl WasiHttpHooks for Outbound {
 
 fn is_loopback(url: &Url) -> bool {
     HostPattern::of(url).is_some_and(|host| host.is_this_machine())
-}
-
-/// The contract's word for a failure of the native client.
-fn failure(error: &reqwest::Error) -> Error {
-    let says = |text: &str| {
-        std::iter::successors(std::error::Error::source(error), |e| e.source())
-            .any(|source| source.to_string().contains(text))
-    };
-    if error.is_connect() {
-        return if says("dns error") {
-            Error::DnsError {
-                rcode: None,
-                info_code: None,
-            }
-        } else if error.is_timeout() {
-            Error::ConnectionTimeout
-        } else if says("certificate") {
-            Error::TlsCertificateError
-        } else {
-            Error::ConnectionRefused
-        };
-    }
-    if error.is_timeout() {
-        return Error::ConnectionReadTimeout;
-    }
-    if error.is_request() || error.is_body() {
-        return Error::ConnectionTerminated;
-    }
-    Error::InternalError(Some(error.to_string()))
 }

@@ -72,7 +72,7 @@ impl Pool {
             ),
             resolved,
             limits: Arc::clone(limits),
-            log: Arc::new(LogBudget::new(limits.log_records_per_second)),
+            log: Arc::new(LogBudget::new(limits)),
             supervisor: Supervisor::new(provider, connection, runtime.rules.clone()),
             idle: Mutex::default(),
             permits: Arc::new(Semaphore::new(size(limits.max_instances))),
@@ -288,9 +288,11 @@ impl Lease {
         let outcome = {
             let Instance { store, guests, .. } = &mut self.instance;
             let given_up = self.generation.given_up.cancelled();
+            let interrupted = Arc::clone(&store.data().interrupted);
+            let turns = &self.runtime.engine.turns;
             tokio::select! {
                 biased;
-                outcome = call(store, guests) => outcome,
+                outcome = turns.run(&interrupted, call(store, guests)) => outcome,
                 () = given_up => {
                     self.generation.count_error();
                     self.watch.stop(Some("unavailable"));

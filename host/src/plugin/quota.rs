@@ -15,10 +15,14 @@ pub(super) struct Quota {
 }
 
 /// A quota is used up.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub(super) struct QuotaSpent {
-    /// What is used up, and how to have more.
-    pub(super) message: String,
+    /// What is used up.
+    pub(super) what: &'static str,
+    /// How much of it there is in a minute.
+    pub(super) per_minute: f64,
+    /// The setting of that.
+    pub(super) setting: &'static str,
     /// When there will be some again.
     pub(super) retry_after: Duration,
 }
@@ -57,27 +61,22 @@ impl Quota {
     }
 
     fn request_at(&self, now: Instant) -> Result<(), QuotaSpent> {
-        let spent = |per_minute, what, key, retry_after| QuotaSpent {
-            message: format!(
-                "the connection has used up its {per_minute} {what} a minute; raise {key} under \
-                 [limits] in roost.toml"
-            ),
-            retry_after,
+        let spent = |what, bucket: &mut Bucket, setting| {
+            let retry_after = bucket.wait_for(1.0, now)?;
+            Some(QuotaSpent {
+                what,
+                per_minute: bucket.per_minute,
+                setting,
+                retry_after,
+            })
         };
         // Bytes are counted as they come, so what a request needs is that any are left.
-        let mut bytes = lock(&self.bytes);
-        bytes.wait_for(1.0, now).map_or(Ok(()), |wait| {
-            Err(spent(bytes.per_minute, "bytes", "bytes_per_minute", wait))
-        })?;
+        let bytes = spent("bytes", &mut lock(&self.bytes), "bytes_per_minute");
         let mut requests = lock(&self.requests);
-        requests.wait_for(1.0, now).map_or(Ok(()), |wait| {
-            Err(spent(
-                requests.per_minute,
-                "requests",
-                "requests_per_minute",
-                wait,
-            ))
-        })?;
+        let spent = bytes.or_else(|| spent("requests", &mut requests, "requests_per_minute"));
+        if let Some(spent) = spent {
+            return Err(spent);
+        }
         requests.left -= 1.0;
         Ok(())
     }
@@ -126,12 +125,8 @@ mod tests {
         assert_eq!(quota.request_at(now), Ok(()));
         let spent = quota.request_at(now).unwrap_err();
         assert_eq!(spent.retry_after, Duration::from_secs(30));
-        assert!(
-            spent.message.contains("2 requests a minute"),
-            "{}",
-            spent.message
-        );
-        assert!(spent.message.contains("requests_per_minute"));
+        assert_eq!((spent.what, spent.per_minute), ("requests", 2.0));
+        assert_eq!(spent.setting, "requests_per_minute");
         let later = now + Duration::from_secs(30);
         assert_eq!(quota.request_at(later), Ok(()));
         assert!(quota.request_at(later).is_err());
@@ -149,11 +144,7 @@ mod tests {
         quota.bytes(1_199);
         let spent = quota.request_at(now).unwrap_err();
         assert_eq!(spent.retry_after, Duration::from_secs(60));
-        assert!(
-            spent.message.contains("bytes_per_minute"),
-            "{}",
-            spent.message
-        );
+        assert_eq!(spent.setting, "bytes_per_minute");
         assert_eq!(quota.request_at(now + Duration::from_secs(60)), Ok(()));
     }
 }

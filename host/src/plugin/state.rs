@@ -2,6 +2,7 @@
 //! which nothing is granted but output, clocks, randomness and the connection's hosts.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
 use wasmtime::component::ResourceTable;
@@ -30,6 +31,8 @@ pub(crate) struct State {
     pub(crate) deadline: Instant,
     /// When guest code was last seen to run.
     ran: Instant,
+    /// Whether it was computing when it was interrupted last.
+    pub(super) interrupted: Arc<AtomicBool>,
 }
 
 /// Resources, such as requests and their headers, that a guest may hold at once. Each costs
@@ -86,17 +89,19 @@ impl State {
             },
             deadline: Instant::now(),
             ran: Instant::now(),
+            interrupted: Arc::default(),
         };
         let mut store = Store::new(&engine.wasmtime, state);
         store.limiter(|state| &mut state.fence);
         // A list of a million strings can share one string in the guest, and not here.
         store.set_hostcall_fuel(size(limits.result_bytes));
-        // A busy guest gives way at every tick, so it cannot hold a thread of the host,
-        // and traps once its time is over.
+        // A busy guest gives way at every tick, goes on when it has a turn, and traps once its
+        // time is over.
         store.epoch_deadline_callback(|mut store| {
             let now = Instant::now();
             store.data_mut().ran = now;
             if now < store.data().deadline {
+                store.data().interrupted.store(true, Ordering::Relaxed);
                 Ok(UpdateDeadline::Yield(1))
             } else {
                 Err(DeadlinePassed.into())

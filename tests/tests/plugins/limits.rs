@@ -222,7 +222,7 @@ async fn a_connection_has_limits_of_its_own() -> Result<()> {
     let narrow = Provider::connect(&host, narrow, Scope::All);
     let wide = Provider::connect(&host, spec(one_span()), Scope::All);
     let error = narrow.traces().get_spans(&query("loop")).await.unwrap_err();
-    let says = "raise call_timeout_millis under [limits] or [connections.narrow.limits]";
+    let says = "raise call_timeout_millis under [connections.narrow.limits]";
     assert!(error.to_string().contains(says), "{error}");
     for number in ["1", "2"] {
         assert_eq!(call_number(&narrow).await?, "1");

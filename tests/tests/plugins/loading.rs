@@ -5,9 +5,10 @@ use roost::config::{LimitsConfig, PluginsConfig};
 use roost::contract::Capability;
 use roost::plugin::{Host, Refusal};
 use roost::provider::{Provider, Scope};
-use roost_tests::{PluginFolder, core_module, echo, other_contract};
+use roost_tests::{PluginFolder, core_module, echo, misdeeds, other_contract};
 
-use crate::fixture::{one_span, query, refusal, spec, status, with_echo};
+use crate::fixture::{host, one_span, query, refusal, spec, status, with_echo};
+use crate::misdeed::{DESCRIBES, Describes};
 
 #[tokio::test]
 async fn a_component_in_the_folder_serves() -> Result<()> {
@@ -74,6 +75,66 @@ async fn what_is_no_provider_is_refused_with_the_reason() -> Result<()> {
     );
     // None of them did harm to the one that serves.
     assert!(status(&host, "echo")?.refusal.is_none());
+    Ok(())
+}
+
+/// The provider of misdeeds, which does this when it is asked to describe itself.
+fn that_describes(describes: Describes) -> Result<Vec<u8>> {
+    let mut bytes = std::fs::read(misdeeds()?)?;
+    let length = DESCRIBES.len();
+    let marks = bytes.windows(length).enumerate();
+    let marks: Vec<_> = marks.filter(|(_, words)| words == DESCRIBES).collect();
+    let [(mark, _)] = *marks else {
+        panic!("{} marks", marks.len());
+    };
+    bytes[mark + length] = describes as u8;
+    Ok(bytes)
+}
+
+/// A description is asked for within the limits of any call, beside what serves.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_cannot_describe_itself_is_refused_and_what_served_serves_on() -> Result<()> {
+    let folder = PluginFolder::new()?;
+    folder.install("echo", &echo()?)?;
+    let limits = LimitsConfig {
+        memory_bytes: 32 << 20,
+        start_timeout_millis: 1_000,
+        ..LimitsConfig::default()
+    };
+    let host = host(&folder, limits).await?;
+    let provider = Provider::connect(&host, spec(one_span()), Scope::All);
+    for (describes, why) in [
+        (
+            Describes::Hangs,
+            "describe was ended at its deadline; if the backend needs longer, raise \
+             start_timeout_millis under [limits]",
+        ),
+        (Describes::Traps, "describe trapped: "),
+        (Describes::TakesMemory, "raise memory_bytes under [limits]"),
+    ] {
+        folder.install_bytes("echo", &that_describes(describes)?)?;
+        let reload = host.reload();
+        tokio::pin!(reload);
+        let mut answered = 0;
+        loop {
+            tokio::select! {
+                biased;
+                done = &mut reload => break done?,
+                spans = async { provider.traces().get_spans(&query("any")).await } => {
+                    answered += spans?.len();
+                }
+            }
+        }
+        assert!(answered > 0, "{describes:?}");
+        let refusal = refusal(&host, "echo")?;
+        assert!(matches!(refusal, Refusal::Failed(_)), "{refusal}");
+        assert!(refusal.to_string().contains(why), "{refusal}");
+        assert_eq!(status(&host, "echo")?.generation.unwrap().number, 1);
+    }
+    // Told truly, it would serve.
+    folder.install_bytes("echo", &that_describes(Describes::Lies)?)?;
+    host.reload().await?;
+    assert_eq!(status(&host, "echo")?.generation.unwrap().number, 2);
     Ok(())
 }
 

@@ -72,7 +72,7 @@ async fn case(misdeed: Misdeed) -> Result<Case> {
             ensure!(matches!(error.kind(), Error::Timeout(_)), "{error}");
             says(
                 &error,
-                "raise call_timeout_millis under [limits] or [connections.bad.limits]",
+                "raise call_timeout_millis under [connections.bad.limits]",
             )
         }),
         Misdeed::Memory => Case::new(|spans| {

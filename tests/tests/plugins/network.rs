@@ -10,9 +10,9 @@ use anyhow::Result;
 use axum::Router;
 use axum::routing::get;
 use futures_util::future::{BoxFuture, FutureExt};
-use roost::config::{LimitsConfig, PluginsConfig};
+use roost::config::{ConnectionLimits, LimitsConfig, PluginsConfig};
 use roost::contract::{Error, ProviderError};
-use roost::plugin::{Host, Lookup};
+use roost::plugin::{ConnectionSpec, Host, Lookup};
 use roost::provider::{Provider, Scope};
 use roost_tests::{PluginFolder, Scripted, echo};
 use serde_json::json;
@@ -191,7 +191,7 @@ async fn a_pattern_reaches_public_addresses_alone() -> Result<()> {
     let listener = TcpListener::bind("127.0.0.1:0").await?;
     let port = listener.local_addr()?.port();
     for address in ["10.0.0.1", "192.168.1.1", "fd12::1", "127.0.0.1"] {
-        let names = Names::answering(&[&[address]]);
+        let names = Names::answering(&[&[address], &["127.0.0.1"]]);
         let grant = format!("http://*.cluster.example:{port}");
         let (_folder, provider) = with_names(&names, &[grant]).await?;
         let url = format!("http://a.cluster.example:{port}/");
@@ -201,6 +201,8 @@ async fn a_pattern_reaches_public_addresses_alone() -> Result<()> {
         let url = format!("http://cluster.example:{port}/");
         let why = refused(&provider, "forbidden", &url).await;
         assert!(why.contains("allow_hosts = [\""), "{why}");
+        // Not granted, it was not looked up.
+        assert_eq!(names.left(), 1);
     }
     nobody_knocked(&listener).await;
     Ok(())
@@ -275,10 +277,8 @@ async fn a_connection_makes_so_many_requests_a_minute() -> Result<()> {
     let Error::RateLimited(limit) = error.kind() else {
         panic!("{error}");
     };
-    assert!(
-        limit.message.contains("raise requests_per_minute"),
-        "{error}"
-    );
+    let says = "raise requests_per_minute under [limits] or [connections.default.limits]";
+    assert!(limit.message.contains(says), "{error}");
     assert!(limit.retry_after_ms.is_some_and(|millis| millis <= 20_000));
     assert_eq!(server.seen().len(), 3);
     // Another connection has its own.
@@ -289,16 +289,19 @@ async fn a_connection_makes_so_many_requests_a_minute() -> Result<()> {
 
 #[tokio::test]
 async fn a_connection_moves_so_many_bytes_a_minute() -> Result<()> {
-    let limits = LimitsConfig {
-        bytes_per_minute: 10_000,
-        ..LimitsConfig::default()
-    };
-    let (_folder, host) = with_limits(limits).await?;
+    let (_folder, host) = with_limits(LimitsConfig::default()).await?;
     let listener = TcpListener::bind("127.0.0.1:0").await?;
     let url = format!("http://{}", listener.local_addr()?);
     let app = Router::new().route("/", get(|| async { "x".repeat(20_000) }));
     let serving = tokio::spawn(async { axum::serve(listener, app).await });
-    let provider = Provider::connect(&host, spec(json!({ "endpoint": url })), Scope::All);
+    let spec = ConnectionSpec {
+        limits: ConnectionLimits {
+            bytes_per_minute: Some(10_000),
+            ..ConnectionLimits::default()
+        },
+        ..spec(json!({ "endpoint": url }))
+    };
+    let provider = Provider::connect(&host, spec, Scope::All);
     // What has begun is not cut.
     let error = asked(&provider, "read", &url).await;
     let Error::Backend(answer) = error.kind() else {
@@ -309,7 +312,8 @@ async fn a_connection_moves_so_many_bytes_a_minute() -> Result<()> {
     let Error::RateLimited(limit) = error.kind() else {
         panic!("{error}");
     };
-    assert!(limit.message.contains("raise bytes_per_minute"), "{error}");
+    let says = "raise bytes_per_minute under [connections.default.limits]";
+    assert!(limit.message.contains(says), "{error}");
     serving.abort();
     Ok(())
 }

@@ -58,3 +58,21 @@ pub(crate) enum Misdeed {
     /// credentials; and answers more spans than it is asked for.
     DescribeLies,
 }
+
+/// What stands in the file before what it does when it is asked to describe itself.
+pub(crate) const DESCRIBES: &[u8; 15] = b"when described:";
+
+/// What it does when it is asked to describe itself. It has no configuration then, so a test
+/// writes another of these behind [`DESCRIBES`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+pub(crate) enum Describes {
+    /// It does so, with lies.
+    Lies = b'0',
+    /// Computes for ever.
+    Hangs = b'1',
+    /// Traps.
+    Traps = b'2',
+    /// Takes memory without end.
+    TakesMemory = b'3',
+}
