@@ -6,8 +6,8 @@ use clap::{Args, ColorChoice, Parser, Subcommand};
 
 use super::logs::Logs;
 use super::{
-    annotate, annotations, check, completions, datasets, evaluations, experiments, export, health,
-    inspect, projects, providers, serve, spans, sql, stats, trace,
+    annotate, annotations, check, completions, datasets, dev, evaluations, experiments, export,
+    health, inspect, new, projects, providers, serve, spans, sql, stats, trace,
 };
 
 const AFTER_HELP: &str = "\
@@ -92,6 +92,10 @@ pub(super) enum Command {
     Experiments(experiments::ExperimentsCommand),
     /// Ask the backend of every connection how it is
     Health(health::HealthArgs),
+    /// Write a provider to begin with, in a folder of its own
+    New(new::NewArgs),
+    /// Build and check a provider whenever a file of its folder changes
+    Dev(dev::DevArgs),
     /// Try a provider on what the contract asks of it
     Check(check::CheckArgs),
     /// Take OTLP from any OpenTelemetry SDK, and forward it, until it is told to stop
@@ -105,6 +109,7 @@ impl Command {
     pub(super) fn logs(&self) -> Logs {
         match self {
             Self::Serve(args) => args.logs(),
+            Self::Dev(_) => Logs::Developing,
             _ => Logs::Asking,
         }
     }
@@ -202,6 +207,8 @@ mod tests {
             ("experiments compare e", false),
             ("experiments compare e f --json", true),
             ("experiments finish e --status running", false),
+            ("new b --lang cobol", false),
+            ("new b --lang python", true),
             ("check", false),
             ("check --list", true),
             ("check my.wasm --list", false),

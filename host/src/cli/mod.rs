@@ -17,6 +17,7 @@ mod confirm;
 mod context;
 mod datasets;
 mod destination;
+mod dev;
 mod evaluations;
 mod exit;
 mod experiments;
@@ -27,6 +28,8 @@ mod inspect;
 mod json_lines;
 mod lines;
 mod logs;
+mod new;
+mod practice;
 mod projects;
 mod providers;
 mod record;
@@ -137,6 +140,8 @@ async fn command(context: &Context, command: Command) -> anyhow::Result<Exit> {
         Command::Annotate(args) => annotate::run(context, args).await,
         Command::Annotations(args) => annotations::run(context, args).await,
         Command::Check(args) => check::run(context, &args).await,
+        Command::Dev(args) => dev::run(context, &args).await,
+        Command::New(args) => new::run(context, &args),
         Command::Health(args) => health::run(context, &args).await,
         Command::Serve(args) => serve::run(context, &args).await,
         Command::Completions(args) => completions::run(context, &args),
