@@ -9,9 +9,9 @@ SHELL := /bin/bash
 guests := --package roost-local --package roost-phoenix --package roost-mlflow --package roost-echo \
 	--package roost-misdeeds --package roost-sink --package roost-wrong
 
-.PHONY: setup demo local test bench bench-export fuzz plugins guests lint docs wit help host-tools wasm-target venv postgres node
+.PHONY: setup demo local test bench bench-export fuzz plugins guests lint docs wit help host-tools wasm-target venv postgres node languages
 
-setup: host-tools venv node postgres plugins guests ## Get what is missing: wasm target, packages of Python and JavaScript, PostgreSQL, providers
+setup: host-tools venv node languages postgres plugins guests ## Get what is missing: wasm target, packages of Python and JavaScript, PostgreSQL, providers
 
 # Without a server it needs one provider; on a real Phoenix (BACKEND=phoenix), all of the set-up.
 #
@@ -82,6 +82,9 @@ venv: host-tools
 
 node: host-tools
 	@scripts/node.sh
+
+languages: venv
+	@scripts/languages.sh
 
 postgres: host-tools
 	@scripts/postgres.sh

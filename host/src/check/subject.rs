@@ -292,12 +292,8 @@ impl Subject {
                     }
                 }
             }
-            if !self.has(Capability::ProjectStore) {
-                left.insert(
-                    project,
-                    "everything in it, since the provider has no project-store",
-                );
-            } else if let Err(error) = trial.delete_project(&project).await
+            if self.has(Capability::ProjectStore)
+                && let Err(error) = trial.delete_project(&project).await
                 && !matches!(error, Error::NotFound(_))
             {
                 left.insert(project, "everything in it, since deleting it failed");
@@ -305,8 +301,16 @@ impl Subject {
         }
         self.telemetry.shutdown(Duration::from_secs(10)).await;
         let left = left.into_iter();
-        left.map(|(project, what)| format!("of project {project}: {what}"))
-            .collect()
+        let mut left: Vec<String> = left
+            .map(|(project, what)| format!("of project {project}: {what}"))
+            .collect();
+        if !self.has(Capability::ProjectStore) {
+            left.push(format!(
+                "the projects of tenant {}, since the provider does not export project-store",
+                self.tenant
+            ));
+        }
+        left
     }
 }
 

@@ -6,8 +6,8 @@ use clap::{Args, ColorChoice, Parser, Subcommand};
 
 use super::logs::Logs;
 use super::{
-    annotate, annotations, check, completions, copy, datasets, demo, evaluations, experiments,
-    export, health, inspect, projects, providers, serve, spans, sql, stats, trace,
+    annotate, annotations, check, completions, copy, datasets, demo, dev, evaluations,
+    experiments, export, health, inspect, new, projects, providers, serve, spans, sql, stats, trace,
 };
 
 const AFTER_HELP: &str = "\
@@ -94,6 +94,10 @@ pub(super) enum Command {
     Copy(copy::CopyArgs),
     /// Ask the backend of every connection how it is
     Health(health::HealthArgs),
+    /// Write a provider to begin with, in a folder of its own
+    New(new::NewArgs),
+    /// Build and check a provider whenever a file of its folder changes
+    Dev(dev::DevArgs),
     /// Try a provider on what the contract asks of it
     Check(check::CheckArgs),
     /// Take OTLP from any OpenTelemetry SDK, and forward it, until it is told to stop
@@ -109,6 +113,7 @@ impl Command {
     pub(super) fn logs(&self) -> Logs {
         match self {
             Self::Serve(args) => args.logs(),
+            Self::Dev(_) => Logs::Developing,
             _ => Logs::Asking,
         }
     }
@@ -215,6 +220,8 @@ mod tests {
             ("copy --from a --to b --into p", false),
             ("demo --keep", true),
             ("demo --phoenix-grpc http://localhost:4317", false),
+            ("new b --lang cobol", false),
+            ("new b --lang python", true),
             ("check", false),
             ("check --list", true),
             ("check my.wasm --list", false),

@@ -5,6 +5,8 @@ use tracing_subscriber::EnvFilter;
 /// Why a file is refused is told by the command that needs it, and a command is over
 /// before the watcher sees anything.
 const QUIET: &str = "warn,roost::plugin::host=error,roost::plugin::watcher=error";
+/// Whoever writes a provider wants to see what it prints.
+const DEVELOPING: &str = "warn,roost::guest=info,roost::plugin::host=error";
 /// A server is watched through its log alone.
 const SERVING: &str = "warn,roost=info";
 
@@ -13,6 +15,8 @@ const SERVING: &str = "warn,roost=info";
 pub(super) enum Logs {
     /// A command that asks and is over.
     Asking,
+    /// A command that shows what a provider prints.
+    Developing,
     /// A server, for people.
     Serving,
     /// A server, for machines: JSON, one object a line.
@@ -24,6 +28,7 @@ pub(super) enum Logs {
 pub(super) fn start(verbose: u8, logs: Logs) {
     let usual = match logs {
         Logs::Asking => QUIET,
+        Logs::Developing => DEVELOPING,
         Logs::Serving | Logs::ServingJson => SERVING,
     };
     let filter = match verbose {

@@ -19,6 +19,7 @@ mod copy;
 mod datasets;
 mod demo;
 mod destination;
+mod dev;
 mod evaluations;
 mod exit;
 mod experiments;
@@ -30,6 +31,8 @@ mod inspect;
 mod json_lines;
 mod lines;
 mod logs;
+mod new;
+mod practice;
 mod projects;
 mod providers;
 mod record;
@@ -142,6 +145,8 @@ async fn command(context: &Context, command: Command) -> anyhow::Result<Exit> {
         Command::Copy(args) => copy::run(context, args).await,
         Command::Demo(args) => demo::run(context, args).await,
         Command::Check(args) => check::run(context, &args).await,
+        Command::Dev(args) => dev::run(context, &args).await,
+        Command::New(args) => new::run(context, &args),
         Command::Health(args) => health::run(context, &args).await,
         Command::Serve(args) => serve::run(context, &args).await,
         Command::Completions(args) => completions::run(context, &args),

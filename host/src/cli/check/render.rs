@@ -40,7 +40,8 @@ pub(super) fn report(report: &Report, calls: bool, width: Option<usize>) -> Stri
         Column::optional("TIME").right(),
         Column::cut("WHAT"),
     ]);
-    for checked in &report.results {
+    let (tried, untried) = split(report);
+    for checked in tried {
         let Checked { rule, verdict, .. } = checked;
         let (result, what) = match verdict {
             Verdict::Passed => (Cell::styled("passed", GOOD), rule.title),
@@ -56,6 +57,10 @@ pub(super) fn report(report: &Report, calls: bool, width: Option<usize>) -> Stri
         ]);
     }
     out.push_str(&table.render(width));
+    if !untried.is_empty() {
+        let label = paint(DIM, "not exported, and not tried:");
+        let _ = writeln!(out, "\n{label} {}", untried.join(" "));
+    }
     for checked in &report.results {
         if is_broken(checked) {
             broken(&mut out, checked);
@@ -64,28 +69,54 @@ pub(super) fn report(report: &Report, calls: bool, width: Option<usize>) -> Stri
             checked.calls.iter().for_each(|call| show(&mut out, call));
         }
     }
+    if !report.left_behind.is_empty() {
+        out.push('\n');
+    }
     for left in &report.left_behind {
         let _ = writeln!(
             out,
-            "\n{} {}",
+            "{} {}",
             paint(DIM, "left behind:"),
             text::one_line(left)
         );
     }
+    out.push('\n');
+    out.push_str(&summary(report));
+    out
+}
+
+/// A line that says how it went.
+pub(in crate::cli) fn summary(report: &Report) -> String {
     let took: Duration = report.results.iter().map(|checked| checked.took).sum();
     let failed = match report.failed() {
         0 => "0 failed".to_owned(),
         failed => paint(BAD, &format!("{failed} failed")),
     };
-    let _ = writeln!(
-        out,
-        "\n{}: {} passed, {failed}, {} skipped, in {}",
+    format!(
+        "{}: {} passed, {failed}, {} skipped, in {}\n",
         text::count(report.results.len(), "rule"),
         report.passed(),
         report.skipped(),
         duration(took)
-    );
-    out
+    )
+}
+
+/// The rules about what the provider exports, and the interfaces that it does not.
+fn split(report: &Report) -> (Vec<&Checked>, Vec<&'static str>) {
+    let missing = |checked: &Checked| {
+        let mut needs = checked.rule.needs.iter();
+        needs.find(|it| !report.capabilities.contains(it)).copied()
+    };
+    let (untried, tried): (Vec<_>, Vec<_>) = report
+        .results
+        .iter()
+        .partition(|checked| missing(checked).is_some());
+    let mut interfaces: Vec<&str> = untried
+        .into_iter()
+        .filter_map(|checked| Some(missing(checked)?.interface()))
+        .collect();
+    interfaces.dedup();
+    (tried, interfaces)
 }
 
 fn heading(report: &Report) -> String {
@@ -105,6 +136,16 @@ fn heading(report: &Report) -> String {
         paint(DIM, &format!("sha256:{digest}")),
         interfaces.join(" ")
     )
+}
+
+/// What of a report is broken.
+pub(in crate::cli) fn failures(report: &Report) -> String {
+    let mut out = String::new();
+    report
+        .results
+        .iter()
+        .for_each(|checked| broken(&mut out, checked));
+    out
 }
 
 /// What a person needs to mend it: what was found, what the contract says, and the last calls.
@@ -137,7 +178,7 @@ fn show(out: &mut String, call: &Call) {
 }
 
 fn duration(took: Duration) -> String {
-    // To the millisecond: more is of no use here.
-    let millis = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
-    time::duration(millis.saturating_mul(1_000_000))
+    // To the microsecond: more is of no use here.
+    let micros = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
+    time::duration(micros.saturating_mul(1_000))
 }

@@ -1,0 +1,37 @@
+#!/usr/bin/env bash
+# What providers in other languages are built with, for the tests of `roost new`: componentize-py and
+# componentize-js, in tools/ of the target folder. An author's own folder gets them by its Makefile.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+. scripts/messages.sh
+. scripts/debian.sh
+
+tools=${CARGO_TARGET_DIR:-target}/tools
+requirements=templates/python/requirements.txt
+package=templates/javascript/package.json
+
+if ! cmp --silent "$requirements" "$tools/python/installed-requirements.txt"; then
+    say "Installing componentize-py into $tools/python"
+    mkdir -p "$tools"
+    .venv/bin/python -m venv --clear --without-pip "$tools/python"
+    .venv/bin/python -m pip --python "$tools/python" install \
+        --quiet --disable-pip-version-check --requirement "$requirements" || fail \
+        "the Python packages of $requirements cannot be installed" \
+        "pip says why above. Behind a proxy or a mirror, set what pip reads: HTTPS_PROXY, PIP_INDEX_URL."
+    cp "$requirements" "$tools/python/installed-requirements.txt"
+fi
+
+if ! cmp --silent "$package" "$tools/javascript/installed.json"; then
+    command -v npm >/dev/null || debian_install nodejs npm || fail \
+        "there is no npm" \
+        "Install Node.js 18.19 or newer"
+    say "Installing componentize-js into $tools/javascript"
+    rm -rf "$tools/javascript"
+    mkdir -p "$tools/javascript"
+    # A package has a name that npm takes.
+    sed 's/{{name}}/provider/' "$package" >"$tools/javascript/package.json"
+    npm install --prefix "$tools/javascript" --no-package-lock --no-audit --no-fund --loglevel=error || fail \
+        "the JavaScript packages of $package cannot be installed" \
+        "npm says why above. Behind a proxy or a mirror, set what npm reads: HTTPS_PROXY, npm_config_registry."
+    cp "$package" "$tools/javascript/installed.json"
+fi
