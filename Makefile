@@ -6,8 +6,8 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 
 # Guests are linted for the target they are built for as well.
-guests := --package roost-local --package roost-phoenix --package roost-mlflow --package roost-echo \
-	--package roost-misdeeds --package roost-sink
+guests := --package roost-local --package roost-phoenix --package roost-mlflow \
+	--package roost-langfuse --package roost-echo --package roost-misdeeds --package roost-sink
 
 .PHONY: setup demo local test bench bench-export plugins guests lint docs wit help host-tools wasm-target venv postgres node
 
@@ -38,6 +38,7 @@ local: wasm-target
 plugins: local ## Build the providers into plugins/
 	scripts/guest.sh roost-phoenix plugins/phoenix.wasm
 	scripts/guest.sh roost-mlflow plugins/mlflow.wasm
+	scripts/guest.sh roost-langfuse plugins/langfuse.wasm
 
 # What only the tests load. Two versions of one package in one target folder would build
 # each other anew every time.
