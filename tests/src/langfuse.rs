@@ -36,6 +36,9 @@ const API_KEYS: &str = "pk-lf-roost-tests:sk-lf-roost-tests-1";
 /// More than any test sends.
 const LARGEST: usize = 64 << 20;
 
+/// The longest address, in bytes: what web servers take unless they are told otherwise.
+const LONGEST_ADDRESS: usize = 8_000;
+
 /// The small Langfuse, on loopback. It ends when dropped.
 #[derive(Debug)]
 pub struct Langfuse {
@@ -168,6 +171,9 @@ async fn serve(state: &Mutex<State>, request: Request) -> Response<Body> {
     state.seen.push(format!("{} {address}", head.method));
     if let Some(refusal) = state.refusal(&address) {
         return refusal;
+    }
+    if address.len() > LONGEST_ADDRESS {
+        return response(&Reply::refusal(414, "the address is too long"), None);
     }
     let reply = answer(
         &mut state.store,

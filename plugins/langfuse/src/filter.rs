@@ -8,8 +8,9 @@ use roost_provider::types::{AttributeValue, Span, TimeWindow};
 use crate::bindings::trace_store::{Condition as Asked, Field, Predicate, SpanQuery};
 use crate::observations::{self, Condition, any_of, equal};
 
-/// The most texts that are compared with one column: they go into an address.
+/// The most texts that are compared with one column, and bytes of them: they go into an address.
 const MOST_TEXTS: usize = 100;
+const LONGEST: usize = 2_000;
 
 /// What a question asks.
 pub(crate) struct Filter {
@@ -80,10 +81,13 @@ impl Filter {
         let Some(texts) = texts.collect::<Option<Vec<&str>>>() else {
             return false;
         };
+        let bytes: usize = texts.iter().map(|text| text.len()).sum();
+        if texts.len() > MOST_TEXTS || bytes > LONGEST {
+            return false;
+        }
         self.conditions.push(match texts.as_slice() {
             [text] => equal(column, text),
-            texts if texts.len() <= MOST_TEXTS => any_of(column, texts),
-            _ => return false,
+            texts => any_of(column, texts),
         });
         true
     }

@@ -61,6 +61,15 @@ impl Metadata {
         self.0.get(key)?.as_str()
     }
 
+    /// Take the values of these keys from `whole`.
+    pub(crate) fn replace(&mut self, keys: &[String], whole: &mut Self) {
+        for key in keys {
+            if let Some(value) = whole.0.remove(key) {
+                self.0.insert(key.clone(), value);
+            }
+        }
+    }
+
     /// The keys of values that may have been cut.
     pub(crate) fn maybe_cut(&self) -> impl Iterator<Item = &str> {
         self.0

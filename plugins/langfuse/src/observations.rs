@@ -5,6 +5,7 @@
 
 use std::collections::BTreeSet;
 
+use roost_provider::http::Request;
 use roost_provider::time;
 use roost_provider::types::TimeWindow;
 use serde::Deserialize;
@@ -17,6 +18,11 @@ use crate::{Result, mark, span};
 
 /// The most that one page gives.
 const MOST: u32 = 1_000;
+
+/// Of how many observations long texts are asked for at a time, and how many bytes of keys: both
+/// go into an address, and servers take some 8,000 characters.
+const AT_A_TIME: usize = 100;
+const LONGEST: usize = 3_000;
 
 /// From when on, in nanoseconds, a time bounds nothing: the year 2200. Databases of Langfuse know
 /// times until 2299.
@@ -139,20 +145,13 @@ impl Listing<'_> {
         limit: u32,
         cursor: Option<&str>,
     ) -> Result<(Vec<Observation>, Option<String>)> {
-        // Keys are not known before the values of them that are too long have come. Whoever
-        // writes meanwhile may bring others.
-        let mut whole = BTreeSet::new();
-        loop {
-            let Answer { data, meta } = ask(self.request(limit, cursor, &whole)?)?;
-            let known = whole.len();
-            whole.extend(data.iter().flat_map(|it| self.cut(it)).map(str::to_owned));
-            if whole.len() > known {
-                continue;
-            }
-            let own = |it: &Observation| self.project.is_none_or(|project| it.is_of(project));
-            let found = data.into_iter().filter(own).collect();
-            return Ok((found, meta.cursor.filter(|cursor| !cursor.is_empty())));
+        let filter = self.filter(self.conditions.clone())?;
+        let Answer { mut data, meta } = ask(self.request(filter, limit, cursor, &[]))?;
+        data.retain(|it| self.project.is_none_or(|project| it.is_of(project)));
+        for part in data.chunks_mut(AT_A_TIME) {
+            self.complete(part)?;
         }
+        Ok((data, meta.cursor.filter(|cursor| !cursor.is_empty())))
     }
 
     /// All pages, each handed to `take` as it comes.
@@ -176,43 +175,89 @@ impl Listing<'_> {
         Ok(!self.page(1, None)?.0.is_empty())
     }
 
-    fn request(
-        &self,
-        limit: u32,
-        cursor: Option<&str>,
-        whole: &BTreeSet<String>,
-    ) -> Result<roost_provider::http::Request<'_>> {
-        let mut filter = self.conditions.clone();
+    /// Put whole texts in the place of those that may have been cut. Which keys they have is not
+    /// known before.
+    fn complete(&self, part: &mut [Observation]) -> Result<()> {
+        let keys: BTreeSet<String> = part
+            .iter()
+            .flat_map(|it| self.cut(it))
+            .map(str::to_owned)
+            .collect();
+        let mut keys = keys.into_iter().peekable();
+        while keys.peek().is_some() {
+            let mut bytes = 0;
+            let mut some: Vec<String> = Vec::new();
+            while let Some(key) = keys.next_if(|key| some.is_empty() || bytes + key.len() < LONGEST)
+            {
+                bytes += key.len();
+                some.push(key);
+            }
+            let is_cut =
+                |it: &&Observation| self.cut(it).any(|key| some.iter().any(|it| it == key));
+            let ids: Vec<&str> = part
+                .iter()
+                .filter(is_cut)
+                .map(|it| it.id.as_str())
+                .collect();
+            let filter = self.filter(vec![any_of("id", &ids)])?;
+            let Answer { data, .. } = ask(self.request(filter, MOST, None, &some))?;
+            for mut whole in data {
+                let same =
+                    |it: &&mut Observation| it.id == whole.id && it.trace_id == whole.trace_id;
+                if let Some(observation) = part.iter_mut().find(same) {
+                    observation.metadata.replace(&some, &mut whole.metadata);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn filter(&self, mut conditions: Vec<Condition>) -> Result<Value> {
         if let Some(project) = self.project {
             mark::check(project)?;
-            filter.push(json!({
+            conditions.push(json!({
                 "type": "stringObject", "column": "metadata", "key": mark::KEY,
                 "operator": "=", "value": project,
             }));
         }
+        Ok(Value::from(conditions))
+    }
+
+    fn request(
+        &self,
+        filter: Value,
+        limit: u32,
+        cursor: Option<&str>,
+        whole: &[String],
+    ) -> Request<'_> {
         let mut fields = "core,basic,metadata".to_owned();
-        if matches!(self.detail, Detail::Span(projection) if span::wants_io(projection)) {
+        if whole.is_empty()
+            && matches!(self.detail, Detail::Span(projection) if span::wants_io(projection))
+        {
             fields.push_str(",io");
         }
-        let whole: Vec<&str> = whole.iter().map(String::as_str).collect();
         let whole = (!whole.is_empty()).then(|| whole.join(","));
-        Ok(self
-            .langfuse
+        self.langfuse
             .get(&["v2", "observations"])
             .query("fields", fields)
             .query_some("expandMetadata", whole)
             .query("limit", limit)
             .query_some("cursor", cursor)
-            .query("filter", Value::from(filter)))
+            .query("filter", filter)
     }
 
     /// The keys of what is wanted whole and may have been cut. Keys are sent with commas between
     /// them, so one that has a comma cannot be asked for.
-    fn cut<'o>(&self, observation: &'o Observation) -> impl Iterator<Item = &'o str> {
+    fn cut<'o>(&self, observation: &'o Observation) -> impl Iterator<Item = &'o str> + use<'o> {
         let detail = self.detail;
-        observation.metadata.maybe_cut().filter(move |key| {
-            matches!(detail, Detail::Span(projection) if span::wants(projection, key))
-                && !key.contains(',')
-        })
+        let wanted: Vec<&str> = observation
+            .metadata
+            .maybe_cut()
+            .filter(|key| {
+                matches!(detail, Detail::Span(projection) if span::wants(projection, key))
+                    && !key.contains(',')
+            })
+            .collect();
+        wanted.into_iter()
     }
 }

@@ -148,7 +148,7 @@ fn kind(said: Option<AttributeValue>, observed: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used)]
+    #![allow(clippy::unwrap_used, clippy::indexing_slicing)]
 
     use super::*;
     use serde_json::json;

@@ -3,11 +3,11 @@
 use std::collections::BTreeSet;
 
 use anyhow::Result;
-use roost::contract::{Order, OrderKey, TimeWindow};
+use roost::contract::{AttributeValue, Order, OrderKey, TimeWindow};
 use roost::provider::SpanQuery;
 use roost_tests::{span_id, trace_id};
 
-use crate::{BEGIN, MILLISECOND, Service, span};
+use crate::{BEGIN, MILLISECOND, Service, span, text_attribute};
 
 /// More than two pages, many of one millisecond, and others' between them.
 #[tokio::test]
@@ -77,5 +77,43 @@ async fn a_trace_of_more_than_a_page_is_read_whole() -> Result<()> {
     let found = provider.traces().get_trace(&project, &trace).await?;
     let ids: BTreeSet<_> = found.iter().map(|span| &span.span_id).collect();
     assert_eq!(ids.len(), 700);
+    Ok(())
+}
+
+/// Long texts are asked for by their keys, which go into an address like all else.
+#[tokio::test]
+async fn many_long_texts_under_many_keys_come_whole() -> Result<()> {
+    let service = Service::start().await?;
+    let (provider, project) = (service.provider("acme")?, service.project("acme")?);
+    let key = |place: u64| format!("llm.input_messages.{place}.message.content");
+    let text = |place: u64| format!("{place} größer 🦉 ").repeat(30);
+    let of = |place: u64| {
+        let start = BEGIN + place * MILLISECOND;
+        let mut span = span((&trace_id(), &span_id(), ""), "chat", start, start);
+        span["attributes"] = (place..place + 3)
+            .map(|place| text_attribute(&key(place), &text(place)))
+            .collect();
+        span
+    };
+    service.send("acme", (0..250).map(of).collect()).await?;
+    let mut talk = span((&trace_id(), &span_id(), ""), "talk", BEGIN, BEGIN);
+    talk["attributes"] = (0..400)
+        .map(|place| text_attribute(&key(place), &text(place)))
+        .collect();
+    service.send("acme", vec![talk]).await?;
+
+    let query = SpanQuery::new(project, TimeWindow::all()).limit(10_000);
+    let found = provider.traces().get_spans(&query).await?;
+    assert_eq!(found.len(), 251);
+    let mut texts = 0;
+    for span in &found {
+        for attribute in &span.attributes {
+            let place = attribute.key.split('.').nth(2).unwrap().parse()?;
+            let expected = AttributeValue::Text(text(place));
+            assert_eq!(attribute.value, expected, "{}", attribute.key);
+            texts += 1;
+        }
+    }
+    assert_eq!(texts, 250 * 3 + 400);
     Ok(())
 }

@@ -122,38 +122,105 @@ pub(super) fn all(langfuse: &Langfuse, dataset: &str, version: Option<u64>) -> R
     Ok(all)
 }
 
+/// An item to write.
+struct New {
+    id: String,
+    input: Map<String, Value>,
+    output: Option<Map<String, Value>>,
+    /// The caller's.
+    metadata: Map<String, Value>,
+    ours: Ours,
+}
+
+impl New {
+    /// The item that a record becomes, with the place 0.
+    fn of(dataset: &str, number: usize, record: &NewRecord) -> Result<Self> {
+        let of = |what: &str| format!("the {what} of record {number}");
+        let optional = |what: &str, json: &Option<String>| {
+            let json = json.as_deref();
+            json.map(|json| object(&of(what), json)).transpose()
+        };
+        let input = object(&of("input"), &record.input)?;
+        let output = optional("output", &record.output)?;
+        let metadata = optional("metadata", &record.metadata)?.unwrap_or_default();
+        if metadata.contains_key(OURS) {
+            return Err(error::invalid_argument(format!(
+                "{} has a member `{OURS}`, under which the provider keeps what Langfuse has no \
+                 place for: give it another name",
+                of("metadata")
+            )));
+        }
+        let what = match &record.key {
+            Some(key) => json!([dataset, key]),
+            None => json!([dataset, input, output, metadata, record.split]),
+        };
+        let digest = Sha256::digest(what.to_string().as_bytes());
+        let digits = digest.iter().take(16).map(|byte| format!("{byte:02x}"));
+        Ok(Self {
+            id: format!("roost-{}", digits.collect::<String>()),
+            input,
+            output,
+            metadata,
+            ours: Ours {
+                place: 0,
+                key: record.key.clone(),
+                split: record.split.clone(),
+            },
+        })
+    }
+
+    /// Whether it would change nothing about an item of its id but the place.
+    fn is(&self, old: &Item) -> bool {
+        let ours = old.ours().unwrap_or_default();
+        old.input.as_object() == Some(&self.input)
+            && old.expected_output.as_object() == self.output.as_ref()
+            && old.metadata() == self.metadata
+            && (ours.key, ours.split) == (self.ours.key.clone(), self.ours.split.clone())
+    }
+
+    /// As Langfuse takes it.
+    fn body(mut self, dataset: &str) -> Value {
+        self.metadata.insert(OURS.to_owned(), json!(self.ours));
+        json!({
+            "datasetName": dataset,
+            "id": self.id,
+            "input": self.input,
+            "expectedOutput": self.output,
+            "metadata": self.metadata,
+            "status": "ACTIVE",
+        })
+    }
+}
+
 /// What has to be written so that records are there.
-pub(super) struct Plan(Vec<Value>);
+pub(super) struct Plan(Vec<New>);
 
 impl Plan {
-    /// What to write so that `new` is there beside `present`, or instead where the keys say so.
-    pub(super) fn of(dataset: &str, present: &[Item], new: &[NewRecord]) -> Result<Self> {
-        let last = present.iter().filter_map(Item::ours).map(|ours| ours.place);
-        let mut next = last.max().map_or(0, |place| place.saturating_add(1));
-        let mut plan: Vec<Value> = Vec::new();
-        for (number, new) in new.iter().enumerate() {
-            let (id, mut body) = body(dataset, number, new)?;
-            let old = present.iter().find(|item| item.id == id);
-            let planned = plan.iter().position(|it| it.get("id") == body.get("id"));
-            if planned.is_none() && old.is_some_and(|old| old.is(&body)) {
+    /// What to write so that `records` are there beside `present`, or instead where the keys say so.
+    pub(super) fn of(dataset: &str, present: &[Item], records: &[NewRecord]) -> Result<Self> {
+        let places = present.iter().filter_map(Item::ours).map(|ours| ours.place);
+        let mut next = places.max().map_or(0, |last| last.saturating_add(1));
+        let mut plan: Vec<New> = Vec::new();
+        for (number, record) in records.iter().enumerate() {
+            let mut new = New::of(dataset, number, record)?;
+            // What replaces another keeps its place.
+            if let Some(earlier) = plan.iter_mut().find(|it| it.id == new.id) {
+                new.ours.place = earlier.ours.place;
+                *earlier = new;
                 continue;
             }
-            // One that replaces another keeps its place.
-            let kept = match planned.and_then(|at| plan.get(at)) {
-                Some(planned) => planned
-                    .pointer("/metadata/roost/place")
-                    .and_then(Value::as_u64),
-                None => old.and_then(Item::ours).map(|ours| ours.place),
-            };
-            let place = kept.unwrap_or(next);
-            next = next.max(place.saturating_add(1));
-            if let Some(slot) = body.pointer_mut("/metadata/roost/place") {
-                *slot = json!(place);
+            let old = present.iter().find(|item| item.id == new.id);
+            if old.is_some_and(|old| new.is(old)) {
+                continue;
             }
-            match planned.and_then(|at| plan.get_mut(at)) {
-                Some(planned) => *planned = body,
-                None => plan.push(body),
+            match old.and_then(Item::ours) {
+                Some(ours) => new.ours.place = ours.place,
+                None => {
+                    new.ours.place = next;
+                    next = next.saturating_add(1);
+                }
             }
+            plan.push(new);
         }
         Ok(Self(plan))
     }
@@ -161,67 +228,12 @@ impl Plan {
     /// Write it; returned are the items. Should one fail, those before it are there, and writing
     /// all again adds what is missing.
     pub(super) fn carry_out(self, langfuse: &Langfuse, dataset: &str) -> Result<Vec<Item>> {
-        let mut written = Vec::with_capacity(self.0.len());
-        for mut body in self.0 {
-            if let Some(body) = body.as_object_mut() {
-                body.insert("datasetName".to_owned(), json!(dataset));
-            }
-            let request = langfuse.post(&["dataset-items"]).json(&body)?.repeatable();
-            written.push(ask(request)?);
-        }
-        Ok(written)
+        let write = |new: New| {
+            let body = new.body(dataset);
+            ask(langfuse.post(&["dataset-items"]).json(&body)?.repeatable())
+        };
+        self.0.into_iter().map(write).collect()
     }
-}
-
-impl Item {
-    /// Whether it is what `body` would make of it, wherever it comes.
-    fn is(&self, body: &Value) -> bool {
-        let ours = self.ours().map(|ours| Ours { place: 0, ..ours });
-        let mut metadata = self.metadata();
-        metadata.insert(OURS.to_owned(), json!(ours));
-        body.get("input") == Some(&self.input)
-            && body.get("expectedOutput") == Some(&self.expected_output)
-            && body.get("metadata") == Some(&Value::Object(metadata))
-    }
-}
-
-/// The id of a record and what Langfuse takes, with the place 0.
-fn body(dataset: &str, number: usize, new: &NewRecord) -> Result<(String, Value)> {
-    let of = |what: &str| format!("the {what} of record {number}");
-    let input = object(&of("input"), &new.input)?;
-    let output = new.output.as_deref();
-    let output = output.map(|json| object(&of("output"), json)).transpose()?;
-    let metadata = new.metadata.as_deref();
-    let metadata = metadata.map(|json| object(&of("metadata"), json));
-    let mut metadata = metadata.transpose()?.unwrap_or_default();
-    if metadata.contains_key(OURS) {
-        return Err(error::invalid_argument(format!(
-            "{} has a member `{OURS}`, under which the provider keeps what Langfuse has no place \
-             for: give it another name",
-            of("metadata")
-        )));
-    }
-    let ours = Ours {
-        place: 0,
-        key: new.key.clone(),
-        split: new.split.clone(),
-    };
-    metadata.insert(OURS.to_owned(), json!(ours));
-    let what = match &new.key {
-        Some(key) => json!([dataset, key]),
-        None => json!([dataset, input, output, metadata]),
-    };
-    let digest = Sha256::digest(what.to_string().as_bytes());
-    let digits = digest.iter().take(16).map(|byte| format!("{byte:02x}"));
-    let id = format!("roost-{}", digits.collect::<String>());
-    let body = json!({
-        "id": id,
-        "input": input,
-        "expectedOutput": output,
-        "metadata": metadata,
-        "status": "ACTIVE",
-    });
-    Ok((id, body))
 }
 
 #[cfg(test)]
@@ -241,26 +253,24 @@ mod tests {
     }
 
     /// The items that Langfuse has after a plan.
-    fn stored(plan: &Plan) -> Vec<Item> {
-        let items = plan.0.iter().map(|body| {
-            let mut item = body.clone();
+    fn stored(plan: Plan) -> Vec<Item> {
+        let items = plan.0.into_iter().map(|new| {
+            let mut item = new.body("d");
             item["updatedAt"] = json!("2026-11-18T11:27:00Z");
             serde_json::from_value(item).unwrap()
         });
         items.collect()
     }
 
-    fn places(plan: &Plan) -> Vec<u64> {
-        let place = |it: &Value| it["metadata"]["roost"]["place"].as_u64().unwrap();
-        plan.0.iter().map(place).collect()
+    fn places(items: &[Item]) -> Vec<u64> {
+        items.iter().map(|it| it.place().0).collect()
     }
 
     #[test]
     fn the_same_again_writes_nothing_and_a_key_replaces() {
         let first = [new(Some("a"), r#"{"q":1}"#), new(None, r#"{"q":2}"#)];
-        let plan = Plan::of("d", &[], &first).unwrap();
-        assert_eq!(places(&plan), [0, 1]);
-        let there = stored(&plan);
+        let there = stored(Plan::of("d", &[], &first).unwrap());
+        assert_eq!(places(&there), [0, 1]);
         assert_eq!(Plan::of("d", &there, &first).unwrap().0.len(), 0);
 
         let more = [
@@ -268,15 +278,13 @@ mod tests {
             new(None, r#"{ "q": 2 }"#),
             new(None, "{}"),
         ];
-        let plan = Plan::of("d", &there, &more).unwrap();
-        assert_eq!(places(&plan), [0, 2]);
-        assert_eq!(stored(&plan)[0].id, there[0].id);
+        let changed = stored(Plan::of("d", &there, &more).unwrap());
+        assert_eq!(places(&changed), [0, 2]);
+        assert_eq!(changed[0].id, there[0].id);
 
         // In another dataset, they are others: Langfuse has one name space of items.
-        assert_ne!(
-            stored(&Plan::of("e", &[], &first).unwrap())[0].id,
-            there[0].id
-        );
+        let other = stored(Plan::of("e", &[], &first).unwrap());
+        assert_ne!(other[0].id, there[0].id);
     }
 
     #[test]
@@ -287,24 +295,22 @@ mod tests {
             new(Some("a"), r#"{"q":2}"#),
             new(None, r#"{"q":5}"#),
         ];
-        let plan = Plan::of("d", &[], &twice).unwrap();
-        assert_eq!(places(&plan), [0, 1]);
-        assert_eq!(plan.0[0]["input"], json!({ "q": 2 }));
+        let there = stored(Plan::of("d", &[], &twice).unwrap());
+        assert_eq!(places(&there), [0, 1]);
+        assert_eq!(there[0].input, json!({ "q": 2 }));
     }
 
     #[test]
     fn a_record_comes_back_as_it_was_written() {
         let plan = Plan::of("d", &[], &[new(Some("a"), r#"{"q":"ü"}"#)]).unwrap();
-        let record = stored(&plan).remove(0).into_record();
+        let record = stored(plan).remove(0).into_record();
         assert_eq!(
             (record.key.as_deref(), record.split.as_deref()),
             (Some("a"), Some("test"))
         );
         assert_eq!(record.input, r#"{"q":"ü"}"#);
-        assert_eq!(
-            (record.output, record.metadata),
-            (None, Some(r#"{"level":"hard"}"#.to_owned()))
-        );
+        assert_eq!(record.output, None);
+        assert_eq!(record.metadata.as_deref(), Some(r#"{"level":"hard"}"#));
     }
 
     #[test]
