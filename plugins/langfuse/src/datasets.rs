@@ -20,7 +20,7 @@ impl Guest for Provider {
     fn create_dataset(project: String, dataset: NewDataset) -> Result<Dataset> {
         let langfuse = langfuse()?;
         let stored = name::stored(&project, &dataset.name);
-        let plan = Plan::of(&stored, &[], &dataset.records)?;
+        let plan = Plan::of(&stored, &dataset.records)?;
         // Creating one that is there changes it.
         if find::by_stored_name(langfuse, &stored)?.is_some() {
             let name = &dataset.name;
@@ -31,7 +31,7 @@ impl Guest for Provider {
         }
         let made = find::create(langfuse, &stored, &dataset)?;
         let written = plan.carry_out(langfuse, &stored)?;
-        Ok(made.dataset(&project, Some(&written)))
+        Ok(made.changed(&project, &written, written.len() as u64))
     }
 
     fn append_records(
@@ -41,12 +41,9 @@ impl Guest for Provider {
     ) -> Result<Dataset> {
         let langfuse = langfuse()?;
         let found = find::visible(langfuse, &project, &dataset)?;
-        let mut present = items::all(langfuse, &found.name, None)?;
-        let plan = Plan::of(&found.name, &present, &records)?;
-        let written = plan.carry_out(langfuse, &found.name)?;
-        present.retain(|it| !written.iter().any(|new| new.id == it.id));
-        present.extend(written);
-        Ok(found.dataset(&project, Some(&present)))
+        let written = Plan::of(&found.name, &records)?.carry_out(langfuse, &found.name)?;
+        let count = items::count(langfuse, &found.name)?;
+        Ok(found.changed(&project, &written, count))
     }
 
     fn get_dataset(
@@ -64,7 +61,7 @@ impl Guest for Provider {
         let wanted = begun.map(str::to_owned).or(version);
         let wanted = wanted.map(|version| instant(&found, version)).transpose()?;
         let mut items = items::all(langfuse, &found.name, wanted)?;
-        let mut dataset = found.dataset(&project, Some(&items));
+        let mut dataset = found.changed(&project, &items, items.len() as u64);
         if let Some(wanted) = wanted {
             dataset.version = Some(time::format(wanted));
         }
@@ -74,9 +71,9 @@ impl Guest for Provider {
         let is_last = items.len() <= page.limit as usize;
         items.truncate(page.limit as usize);
         let next = items.last().filter(|_| !is_last).map(|item| {
-            let (place, id) = item.place();
+            let (created, place, id) = item.place();
             let version = dataset.version.as_deref().unwrap_or_default();
-            cursor::mark("record", &format!("{version}|{place}|{id}"))
+            cursor::mark("record", &format!("{version}|{created}|{place}|{id}"))
         });
         Ok(RecordPage {
             dataset,
@@ -103,7 +100,7 @@ impl Guest for Provider {
             cursor::mark("dataset", &format!("{created}:{id}"))
         });
         Ok(DatasetPage {
-            datasets: found.iter().map(|it| it.dataset(&project, None)).collect(),
+            datasets: found.iter().map(|it| it.dataset(&project)).collect(),
             cursor: next,
         })
     }
@@ -143,11 +140,12 @@ fn instant(dataset: &find::Record, version: String) -> Result<u64> {
 }
 
 /// The version, and the place of the last record, that a cursor names.
-fn place(text: &str) -> Result<(&str, (u64, &str))> {
+fn place(text: &str) -> Result<(&str, (u64, usize, &str))> {
     let parts = || {
-        let (version, rest) = cursor::unmark("record", text).ok()?.split_once('|')?;
-        let (place, id) = rest.split_once('|')?;
-        Some((version, (place.parse().ok()?, id)))
+        let mut parts = cursor::unmark("record", text).ok()?.splitn(4, '|');
+        let (version, created) = (parts.next()?, parts.next()?.parse().ok()?);
+        let (place, id) = (parts.next()?.parse().ok()?, parts.next()?);
+        Some((version, (created, place, id)))
     };
     parts().ok_or_else(|| cursor::refusal(text))
 }

@@ -16,7 +16,7 @@ const MAX_PAGE_SIZE: u32 = 500;
 
 /// Each score and each record is a request of its own, and so must fit the deadline of a call this
 /// often.
-const MAX_BATCH_ITEMS: u32 = 50;
+const MAX_BATCH_ITEMS: u32 = 25;
 
 /// What Langfuse's clients send at most.
 const MAX_BATCH_BYTES: u64 = 3_584 * 1024;

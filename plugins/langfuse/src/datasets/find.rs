@@ -36,12 +36,8 @@ impl Record {
         (self.created_at, &self.id)
     }
 
-    /// As the contract has it, with these items; none where they were not asked for.
-    pub(super) fn dataset(&self, project: &str, items: Option<&[items::Item]>) -> Dataset {
-        let changed = items.map(|items| {
-            let times = items.iter().map(|item| item.updated_at);
-            times.max().unwrap_or_default().max(self.created_at)
-        });
+    /// As the contract has it, without its version.
+    pub(super) fn dataset(&self, project: &str) -> Dataset {
         let metadata = self.metadata.as_object().filter(|it| !it.is_empty());
         Dataset {
             // By its own id Langfuse finds none.
@@ -51,10 +47,22 @@ impl Record {
                 .to_owned(),
             description: self.description.clone().unwrap_or_default(),
             metadata: metadata.map(|it| json!(it).to_string()),
-            version: changed.map(time::format),
-            record_count: items.map(|items| items.len() as u64),
+            version: None,
+            record_count: None,
             created_at: Some(self.created_at),
-            updated_at: Some(changed.unwrap_or(self.updated_at).max(self.updated_at)),
+            updated_at: Some(self.updated_at),
+        }
+    }
+
+    /// The same with the version after the last change of these items, and how many there are.
+    pub(super) fn changed(&self, project: &str, items: &[items::Item], count: u64) -> Dataset {
+        let times = items.iter().map(|item| item.updated_at);
+        let changed = times.max().unwrap_or_default().max(self.created_at);
+        Dataset {
+            version: Some(time::format(changed)),
+            record_count: Some(count),
+            updated_at: Some(changed.max(self.updated_at)),
+            ..self.dataset(project)
         }
     }
 }
@@ -107,6 +115,7 @@ fn each_page(langfuse: &Langfuse, mut take: impl FnMut(Vec<Record>) -> bool) -> 
 #[serde(rename_all = "camelCase")]
 pub(super) struct Meta {
     pub(super) total_pages: u64,
+    pub(super) total_items: u64,
 }
 
 /// The dataset, if it is the project's.

@@ -1,8 +1,9 @@
 //! Records of a dataset, which Langfuse calls items.
 //!
 //! An item's id is the caller's to choose, and writing it again replaces it. So it is a digest of
-//! the record's key, or of its content: a repeated call makes nothing twice. The order in which
-//! records were added is kept in the metadata.
+//! the record's key, or of its content: a repeated call makes nothing twice, and nobody has to
+//! read what is there before. Items that were made in one millisecond are told apart by their
+//! place in the call, which is kept in the metadata.
 
 use roost_provider::{error, time};
 use serde::{Deserialize, Serialize};
@@ -33,6 +34,8 @@ pub(super) struct Item {
     #[serde(default)]
     metadata: Value,
     #[serde(deserialize_with = "time::deserialize")]
+    created_at: u64,
+    #[serde(deserialize_with = "time::deserialize")]
     pub(super) updated_at: u64,
 }
 
@@ -40,8 +43,8 @@ pub(super) struct Item {
 #[derive(Debug, Default, Deserialize, Serialize)]
 #[serde(default)]
 struct Ours {
-    /// Where it comes in the order in which records were added.
-    place: u64,
+    /// Where it came in the call that added it.
+    place: usize,
     #[serde(skip_serializing_if = "Option::is_none")]
     key: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -53,22 +56,16 @@ impl Item {
         Ours::deserialize(self.metadata.get(OURS)?).ok()
     }
 
-    /// Where it comes: those of others last, in the order of their last change.
-    pub(super) fn place(&self) -> (u64, &str) {
-        let place = self.ours().map_or(self.updated_at, |ours| ours.place);
-        (place, &self.id)
-    }
-
-    /// Its metadata without ours.
-    fn metadata(&self) -> Map<String, Value> {
-        let mut metadata = self.metadata.as_object().cloned().unwrap_or_default();
-        metadata.remove(OURS);
-        metadata
+    /// Where it comes in the order in which records were added.
+    pub(super) fn place(&self) -> (u64, usize, &str) {
+        let place = self.ours().map_or(0, |ours| ours.place);
+        (self.created_at, place, &self.id)
     }
 
     pub(super) fn into_record(self) -> DatasetRecord {
         let ours = self.ours().unwrap_or_default();
-        let metadata = self.metadata();
+        let mut metadata = self.metadata.as_object().cloned().unwrap_or_default();
+        metadata.remove(OURS);
         DatasetRecord {
             key: ours.key,
             split: ours.split,
@@ -122,6 +119,21 @@ pub(super) fn all(langfuse: &Langfuse, dataset: &str, version: Option<u64>) -> R
     Ok(all)
 }
 
+/// How many items a dataset has; those that somebody archived among them.
+pub(super) fn count(langfuse: &Langfuse, dataset: &str) -> Result<u64> {
+    #[derive(Deserialize)]
+    struct Found {
+        meta: Meta,
+    }
+
+    let found: Found = ask(langfuse
+        .get(&["dataset-items"])
+        .query("datasetName", dataset)
+        .query("page", 1)
+        .query("limit", 1))?;
+    Ok(found.meta.total_items)
+}
+
 /// An item to write.
 struct New {
     id: String,
@@ -133,7 +145,7 @@ struct New {
 }
 
 impl New {
-    /// The item that a record becomes, with the place 0.
+    /// The item that the record of this number in a call becomes.
     fn of(dataset: &str, number: usize, record: &NewRecord) -> Result<Self> {
         let of = |what: &str| format!("the {what} of record {number}");
         let optional = |what: &str, json: &Option<String>| {
@@ -162,20 +174,11 @@ impl New {
             output,
             metadata,
             ours: Ours {
-                place: 0,
+                place: number,
                 key: record.key.clone(),
                 split: record.split.clone(),
             },
         })
-    }
-
-    /// Whether it would change nothing about an item of its id but the place.
-    fn is(&self, old: &Item) -> bool {
-        let ours = old.ours().unwrap_or_default();
-        old.input.as_object() == Some(&self.input)
-            && old.expected_output.as_object() == self.output.as_ref()
-            && old.metadata() == self.metadata
-            && (ours.key, ours.split) == (self.ours.key.clone(), self.ours.split.clone())
     }
 
     /// As Langfuse takes it.
@@ -192,35 +195,22 @@ impl New {
     }
 }
 
-/// What has to be written so that records are there.
+/// The items that records become: of those that replace each other, the last one.
 pub(super) struct Plan(Vec<New>);
 
 impl Plan {
-    /// What to write so that `records` are there beside `present`, or instead where the keys say so.
-    pub(super) fn of(dataset: &str, present: &[Item], records: &[NewRecord]) -> Result<Self> {
-        let places = present.iter().filter_map(Item::ours).map(|ours| ours.place);
-        let mut next = places.max().map_or(0, |last| last.saturating_add(1));
+    /// What to write so that `records` are there.
+    pub(super) fn of(dataset: &str, records: &[NewRecord]) -> Result<Self> {
         let mut plan: Vec<New> = Vec::new();
         for (number, record) in records.iter().enumerate() {
             let mut new = New::of(dataset, number, record)?;
-            // What replaces another keeps its place.
-            if let Some(earlier) = plan.iter_mut().find(|it| it.id == new.id) {
-                new.ours.place = earlier.ours.place;
-                *earlier = new;
-                continue;
-            }
-            let old = present.iter().find(|item| item.id == new.id);
-            if old.is_some_and(|old| new.is(old)) {
-                continue;
-            }
-            match old.and_then(Item::ours) {
-                Some(ours) => new.ours.place = ours.place,
-                None => {
-                    new.ours.place = next;
-                    next = next.saturating_add(1);
+            match plan.iter_mut().find(|it| it.id == new.id) {
+                Some(earlier) => {
+                    new.ours.place = earlier.ours.place;
+                    *earlier = new;
                 }
+                None => plan.push(new),
             }
-            plan.push(new);
         }
         Ok(Self(plan))
     }
@@ -252,57 +242,59 @@ mod tests {
         }
     }
 
-    /// The items that Langfuse has after a plan.
+    /// The items that Langfuse has after a plan, made in one millisecond.
     fn stored(plan: Plan) -> Vec<Item> {
         let items = plan.0.into_iter().map(|new| {
             let mut item = new.body("d");
+            item["createdAt"] = json!("2026-11-18T11:27:00Z");
             item["updatedAt"] = json!("2026-11-18T11:27:00Z");
             serde_json::from_value(item).unwrap()
         });
         items.collect()
     }
 
-    fn places(items: &[Item]) -> Vec<u64> {
-        items.iter().map(|it| it.place().0).collect()
-    }
-
     #[test]
-    fn the_same_again_writes_nothing_and_a_key_replaces() {
+    fn a_key_or_the_same_content_has_one_id_in_a_dataset() {
         let first = [new(Some("a"), r#"{"q":1}"#), new(None, r#"{"q":2}"#)];
-        let there = stored(Plan::of("d", &[], &first).unwrap());
-        assert_eq!(places(&there), [0, 1]);
-        assert_eq!(Plan::of("d", &there, &first).unwrap().0.len(), 0);
-
-        let more = [
-            new(Some("a"), r#"{"q":9}"#),
+        let there = stored(Plan::of("d", &first).unwrap());
+        let again = [
             new(None, r#"{ "q": 2 }"#),
+            new(Some("a"), r#"{"q":9}"#),
             new(None, "{}"),
         ];
-        let changed = stored(Plan::of("d", &there, &more).unwrap());
-        assert_eq!(places(&changed), [0, 2]);
-        assert_eq!(changed[0].id, there[0].id);
+        let again = stored(Plan::of("d", &again).unwrap());
+        assert_eq!(again[0].id, there[1].id);
+        assert_eq!(again[1].id, there[0].id);
+        assert!(there.iter().all(|it| it.id != again[2].id));
 
         // In another dataset, they are others: Langfuse has one name space of items.
-        let other = stored(Plan::of("e", &[], &first).unwrap());
-        assert_ne!(other[0].id, there[0].id);
+        let other = stored(Plan::of("e", &first).unwrap());
+        assert!(
+            other
+                .iter()
+                .all(|it| it.id != there[0].id && it.id != there[1].id)
+        );
     }
 
     #[test]
-    fn of_one_key_the_last_counts_also_in_one_list() {
+    fn of_one_key_the_last_counts_and_the_order_is_kept() {
         let twice = [
             new(Some("a"), r#"{"q":1}"#),
             new(None, r#"{"q":5}"#),
             new(Some("a"), r#"{"q":2}"#),
             new(None, r#"{"q":5}"#),
+            new(None, r#"{"q":0}"#),
         ];
-        let there = stored(Plan::of("d", &[], &twice).unwrap());
-        assert_eq!(places(&there), [0, 1]);
-        assert_eq!(there[0].input, json!({ "q": 2 }));
+        let mut there = stored(Plan::of("d", &twice).unwrap());
+        there.reverse();
+        there.sort_by(|left, right| left.place().cmp(&right.place()));
+        let inputs: Vec<_> = there.iter().map(|it| it.input.to_string()).collect();
+        assert_eq!(inputs, [r#"{"q":2}"#, r#"{"q":5}"#, r#"{"q":0}"#]);
     }
 
     #[test]
     fn a_record_comes_back_as_it_was_written() {
-        let plan = Plan::of("d", &[], &[new(Some("a"), r#"{"q":"ü"}"#)]).unwrap();
+        let plan = Plan::of("d", &[new(Some("a"), r#"{"q":"ü"}"#)]).unwrap();
         let record = stored(plan).remove(0).into_record();
         assert_eq!(
             (record.key.as_deref(), record.split.as_deref()),
@@ -315,9 +307,9 @@ mod tests {
 
     #[test]
     fn what_cannot_be_kept_is_refused() {
-        assert!(Plan::of("d", &[], &[new(None, "[]")]).is_err());
+        assert!(Plan::of("d", &[new(None, "[]")]).is_err());
         let mut bad = new(None, "{}");
         bad.metadata = Some(r#"{"roost":1}"#.to_owned());
-        assert!(Plan::of("d", &[], &[bad]).is_err());
+        assert!(Plan::of("d", &[bad]).is_err());
     }
 }
