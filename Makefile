@@ -6,8 +6,9 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 
 # Guests are linted for the target they are built for as well.
-guests := --package roost-local --package roost-phoenix --package roost-mlflow --package roost-echo \
-	--package roost-misdeeds --package roost-sink --package roost-wrong
+guests := --package roost-local --package roost-phoenix --package roost-mlflow \
+	--package roost-langfuse --package roost-echo --package roost-misdeeds --package roost-sink \
+	--package roost-wrong
 
 .PHONY: setup demo local test bench bench-export fuzz plugins guests lint docs wit help host-tools wasm-target venv postgres node languages
 
@@ -45,6 +46,7 @@ local: wasm-target
 plugins: local ## Build the providers into plugins/
 	scripts/guest.sh roost-phoenix plugins/phoenix.wasm
 	scripts/guest.sh roost-mlflow plugins/mlflow.wasm
+	scripts/guest.sh roost-langfuse plugins/langfuse.wasm
 
 # What only the tests load. Two versions of one package in one target folder would build
 # each other anew every time.

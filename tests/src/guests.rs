@@ -31,6 +31,14 @@ pub fn mlflow_provider() -> Result<PathBuf> {
     built("plugins/mlflow.wasm", "plugins")
 }
 
+/// The Langfuse provider.
+///
+/// # Errors
+/// When it is not built.
+pub fn langfuse_provider() -> Result<PathBuf> {
+    built("plugins/langfuse.wasm", "plugins")
+}
+
 /// A provider without a backend: it serves the spans of its configuration, and a
 /// project's name can make it misbehave (`tests/guests/echo`). It is version 1.0.0.
 ///

@@ -11,6 +11,7 @@ mod folder;
 mod gateway;
 mod guard;
 mod guests;
+mod langfuse;
 mod mlflow;
 mod names;
 mod node;
@@ -27,9 +28,10 @@ pub use eventually::eventually;
 pub use folder::PluginFolder;
 pub use gateway::{Gateway, Stopped};
 pub use guests::{
-    core_module, echo, echo_next, local_provider, misdeeds, mlflow_provider, other_contract,
-    phoenix_provider, sink, wrong,
+    core_module, echo, echo_next, langfuse_provider, local_provider, misdeeds, mlflow_provider,
+    other_contract, phoenix_provider, sink, wrong,
 };
+pub use langfuse::Langfuse;
 pub use mlflow::Mlflow;
 pub use names::{span_id, trace_id, unique};
 pub use node::node;
