@@ -9,7 +9,7 @@ SHELL := /bin/bash
 guests := --package roost-local --package roost-phoenix --package roost-mlflow --package roost-echo \
 	--package roost-misdeeds --package roost-sink
 
-.PHONY: setup demo local test bench bench-export plugins guests lint docs wit help host-tools wasm-target venv postgres node
+.PHONY: setup demo local test bench bench-export bench-local plugins guests lint docs wit help host-tools wasm-target venv postgres node
 
 setup: host-tools venv node postgres plugins guests ## Get what is missing: wasm target, packages of Python and JavaScript, PostgreSQL, providers
 
@@ -28,7 +28,10 @@ test: setup lint docs ## Prove it: formatting, lints, documentation, contract, a
 	cargo test --workspace
 
 bench: setup ## Measure it, beside the same done natively
-	cargo bench --package roost-benches
+	cargo bench --package roost-benches --bench ratios
+
+bench-local: setup ## Measure `local` on SQLite, beside a real Phoenix and the same inserts done natively
+	cargo bench --package roost-benches --bench local
 
 bench-export: venv ## Measure spans on their way out, beside OpenTelemetry's SDKs and rotel
 	@scripts/rotel.sh
