@@ -10,7 +10,8 @@ guests := --package roost-local --package roost-phoenix --package roost-mlflow \
 	--package roost-langfuse --package roost-echo --package roost-misdeeds --package roost-sink \
 	--package roost-wrong
 
-.PHONY: setup demo local test bench bench-export fuzz plugins guests lint docs wit help host-tools wasm-target venv postgres node languages
+.PHONY: setup demo local test bench bench-export bench-local fuzz plugins guests lint docs wit help \
+	host-tools wasm-target venv postgres node languages
 
 setup: host-tools venv node languages postgres plugins guests ## Get what is missing: wasm target, packages of Python and JavaScript, PostgreSQL, providers
 
@@ -29,7 +30,10 @@ test: setup lint docs ## Prove it: formatting, lints, documentation, contract, a
 	cargo test --workspace
 
 bench: setup ## Measure it, beside the same done natively
-	cargo bench --package roost-benches
+	cargo bench --package roost-benches --bench ratios
+
+bench-local: setup ## Measure `local` on SQLite, beside a real Phoenix and the same inserts done natively
+	cargo bench --package roost-benches --bench local
 
 bench-export: venv ## Measure spans on their way out, beside OpenTelemetry's SDKs and rotel
 	@scripts/rotel.sh

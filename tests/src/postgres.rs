@@ -24,7 +24,7 @@ const USER: &str = "postgres";
 pub struct Postgres {
     // Before the folder: the server goes first.
     guard: Guard,
-    _folder: TempDir,
+    folder: TempDir,
     programs: PathBuf,
     port: u16,
 }
@@ -77,7 +77,7 @@ impl Postgres {
         let guard = Guard::run(folder.path(), &program, [], &arguments)?;
         let mut server = Self {
             guard,
-            _folder: folder,
+            folder,
             programs,
             port,
         };
@@ -90,6 +90,30 @@ impl Postgres {
         .await?
         .map_err(anyhow::Error::msg)?;
         Ok(server)
+    }
+
+    /// Let it offer TLS with this certificate and key, both PEM. Who wants none is served on.
+    ///
+    /// # Errors
+    /// When the server refuses them.
+    pub async fn offer_tls(&self, certificate: &str, key: &str) -> Result<()> {
+        let data = self.folder.path().join("data");
+        for (name, content) in [("server.crt", certificate), ("server.key", key)] {
+            let file = data.join(name);
+            std::fs::write(&file, content)?;
+            run(Command::new("chmod").arg("600").arg(&file)).await?;
+            if is_root() {
+                run(Command::new("chown").arg(USER).arg(&file)).await?;
+            }
+        }
+        self.admin("ALTER SYSTEM SET ssl = on").await?;
+        self.admin("SELECT pg_reload_conf()").await?;
+        eventually("it offers TLS", START, async || {
+            let ssl = self.admin("SHOW ssl").await?;
+            ensure!(ssl == "on", "ssl is {ssl}");
+            Ok(())
+        })
+        .await
     }
 
     /// The server that the tests of this process share, started at its first use.

@@ -106,6 +106,18 @@ impl Config {
         self.connections.get(self.connection_name_for(tenant))
     }
 
+    /// Whether a `PHOENIX_*` variable says how the default connection's backend is reached.
+    pub(crate) fn environment_means_phoenix(&self) -> bool {
+        let keys = [
+            "provider_config.http_endpoint",
+            "provider_config.grpc_endpoint",
+            "secrets.api_key",
+        ];
+        let place = |key| self.origin.place(&format!("connections.default.{key}"));
+        keys.into_iter()
+            .any(|key| matches!(place(key), Place::Variable(_)))
+    }
+
     /// Whether somebody said where spans go. Otherwise a provider's own endpoint wins.
     pub(crate) fn names_otlp_endpoint(&self) -> bool {
         self.telemetry.otlp_endpoint != telemetry::DEFAULT_OTLP_ENDPOINT

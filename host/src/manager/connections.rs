@@ -7,8 +7,10 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use crate::config::{CacheConfig, Config, ConnectionConfig, DatabaseConfig, TenantId};
-use crate::plugin::{ConnectionSpec, DatabaseSpec, Host};
+use crate::config::{
+    CacheConfig, Config, ConnectionConfig, DEFAULT_CONNECTION, DatabaseConfig, TenantId,
+};
+use crate::plugin::{ConnectionSpec, DatabaseSpec, Host, ProviderStatus};
 use crate::provider::{Provider, ReadCache, Scope};
 
 /// Why a tenant has no provider.
@@ -133,7 +135,7 @@ impl Connections {
         let host = self.host.as_ref().ok_or(ConnectionError::NoHost)?;
         let provider = match &connection.provider {
             Some(provider) => provider.clone(),
-            None => only_provider(host, name)?,
+            None => only_provider(host, config, name, connection)?,
         };
         let key = Key {
             connection: name.to_owned(),
@@ -172,11 +174,19 @@ impl Connections {
 
 /// The provider that a connection has which names none, where there are several.
 const DEFAULT_PROVIDER: &str = "local";
+/// The one that the `PHOENIX_*` variables are for.
+const PHOENIX: &str = "phoenix";
 
 /// The provider of a connection that names none: the only one that serves, or, while none
-/// does, the only file; of several, `local`. Those that come with Roost count where the
-/// plugins folder itself has none.
-fn only_provider(host: &Host, connection: &str) -> Result<String, ConnectionError> {
+/// does, the only file. Of several, the one that can have what is configured; `phoenix` where that
+/// comes from its variables, and else `local`. Those that come with Roost count where the plugins
+/// folder itself has none.
+fn only_provider(
+    host: &Host,
+    config: &Config,
+    name: &str,
+    connection: &ConnectionConfig,
+) -> Result<String, ConnectionError> {
     let mut providers = host.providers();
     if providers.iter().any(|p| !host.is_shipped(&p.name)) {
         providers.retain(|p| !host.is_shipped(&p.name));
@@ -184,24 +194,49 @@ fn only_provider(host: &Host, connection: &str) -> Result<String, ConnectionErro
     if providers.iter().any(|p| p.generation.is_some()) {
         providers.retain(|p| p.generation.is_some());
     }
-    if providers.iter().any(|p| p.name == DEFAULT_PROVIDER) {
-        return Ok(DEFAULT_PROVIDER.to_owned());
+    if providers.iter().any(|p| can_have(p, connection)) {
+        providers.retain(|p| can_have(p, connection));
+    }
+    let by_variables = name == DEFAULT_CONNECTION && config.environment_means_phoenix();
+    let preferred = if by_variables {
+        PHOENIX
+    } else {
+        DEFAULT_PROVIDER
+    };
+    if providers.iter().any(|p| p.name == preferred) {
+        return Ok(preferred.to_owned());
     }
     let mut found: Vec<String> = providers.into_iter().map(|p| p.name).collect();
     match (found.pop(), found.is_empty()) {
         (Some(only), true) => Ok(only),
         (None, _) => Err(ConnectionError::NoProvider {
             folder: host.folder().display().to_string(),
-            connection: connection.to_owned(),
+            connection: name.to_owned(),
         }),
         (Some(last), false) => {
             found.push(last);
             Err(ConnectionError::Ambiguous {
-                connection: connection.to_owned(),
+                connection: name.to_owned(),
                 found,
             })
         }
     }
+}
+
+/// Whether a provider knows every key that a connection configures.
+fn can_have(provider: &ProviderStatus, connection: &ConnectionConfig) -> bool {
+    let schema = provider
+        .generation
+        .as_ref()
+        .map(|it| &it.info.config_schema);
+    let schema = schema.and_then(|schema| serde_json::from_str::<Value>(schema).ok());
+    let schema = schema.unwrap_or_default();
+    let known = schema.get("properties").and_then(Value::as_object);
+    let mut keys = connection
+        .provider_config
+        .keys()
+        .chain(connection.secrets.keys());
+    keys.all(|key| known.is_some_and(|known| known.contains_key(key)))
 }
 
 fn spec(key: &Key, config: &ConnectionConfig, database: &DatabaseConfig) -> ConnectionSpec {

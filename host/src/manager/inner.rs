@@ -1,7 +1,7 @@
 //! What the handles of a manager share.
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::SystemTime;
 
@@ -38,6 +38,7 @@ pub(super) struct Inner {
     pub(super) cache_misses: AtomicU64,
     pub(super) failed_initializations: AtomicU64,
     pub(super) sampled_out: AtomicU64,
+    pub(super) told_of_endpoint: AtomicBool,
 }
 
 impl Inner {
@@ -68,6 +69,7 @@ impl Inner {
             cache_misses: AtomicU64::new(0),
             failed_initializations: AtomicU64::new(0),
             sampled_out: AtomicU64::new(0),
+            told_of_endpoint: AtomicBool::new(false),
             config,
         }
     }

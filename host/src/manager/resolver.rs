@@ -1,6 +1,7 @@
 //! Tells the export pipeline where a project's spans go: the provider of the tenant's
 //! connection knows, and where there is none, the configured OTLP endpoint.
 
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Weak};
 
 use futures_util::future::{BoxFuture, FutureExt};
@@ -43,7 +44,12 @@ impl DestinationResolver for ManagerResolver {
                 return Ok(plain_otlp(&default, named).into());
             };
             let batch = manager.exports_in_batches(project)?;
-            provider_destination(provider, project, named.as_ref(), batch).await
+            let destination =
+                provider_destination(provider, project, named.as_ref(), batch).await?;
+            if let (Destination::Sink { sink, .. }, Some(named)) = (&destination, &named) {
+                manager.tell_of_unused_endpoint(sink.name(), named);
+            }
+            Ok(destination)
         }
         .boxed()
     }
@@ -97,6 +103,18 @@ impl Inner {
             return self.default_otlp_endpoint().map(Some);
         }
         Ok(None)
+    }
+
+    /// Say once that a provider which takes spans itself has no use for an endpoint.
+    fn tell_of_unused_endpoint(&self, sink: &str, named: &Url) {
+        if !self.told_of_endpoint.swap(true, Ordering::Relaxed) {
+            let endpoint = named.host_str().unwrap_or_default();
+            tracing::warn!(
+                endpoint,
+                "spans do not go to the configured OTLP endpoint: provider {sink} takes them itself; \
+                 leave `otlp_endpoint` out, or give the connection another provider"
+            );
+        }
     }
 
     /// Whether the project's spans leave in batches.

@@ -80,15 +80,18 @@ pub(crate) fn list(after: usize, count: usize) -> String {
     places.collect::<Vec<_>>().join(", ")
 }
 
-/// Halves, so that rows of any number are written by few different statements, which the
-/// database keeps prepared: 64 rows, then 32, ..., then 1.
+/// How many rows are written by one statement. Each number is a statement of its own, which the
+/// database keeps prepared, so they are few; the largest is what the host hands over at once.
+const PORTIONS: [usize; 6] = [1_000, 250, 64, 16, 4, 1];
+
+/// All rows, in portions of those sizes.
 pub(crate) fn portions<T>(mut rows: &[T]) -> impl Iterator<Item = &[T]> {
-    let mut most = 64;
+    let mut sizes = PORTIONS.into_iter().peekable();
     std::iter::from_fn(move || {
-        while most > rows.len() {
-            most /= 2;
+        while sizes.peek().is_some_and(|size| *size > rows.len()) {
+            sizes.next();
         }
-        let (portion, rest) = rows.split_at_checked(most).filter(|_| most > 0)?;
+        let (portion, rest) = rows.split_at_checked(*sizes.peek()?)?;
         rows = rest;
         Some(portion)
     })
@@ -102,7 +105,7 @@ mod tests {
     fn every_row_is_in_one_portion() {
         let rows: Vec<u32> = (0..203).collect();
         let sizes: Vec<_> = portions(&rows).map(<[u32]>::len).collect();
-        assert_eq!(sizes, [64, 64, 64, 8, 2, 1]);
+        assert_eq!(sizes, [64, 64, 64, 4, 4, 1, 1, 1]);
         assert_eq!(portions(&rows).flatten().count(), 203);
         assert_eq!(portions::<u32>(&[]).count(), 0);
     }

@@ -21,6 +21,7 @@ pub(crate) const SESSION: &str = "session.id";
 pub(crate) struct Config {
     pub(crate) retain_days: Option<u64>,
     pub(crate) retain_spans: Option<u64>,
+    pub(crate) retain_bytes: Option<u64>,
 }
 
 thread_local! {

@@ -2,13 +2,13 @@
 
 use std::cell::Cell;
 
-use roost_provider::database::{Sql as _, parameters};
+use roost_provider::database::{Row, Sql as _, parameters};
 use roost_provider::time;
 
 use crate::Result;
 use crate::database::{database, project};
 use crate::projects::delete_traces;
-use crate::provider::config;
+use crate::provider::{Config, config};
 
 /// How many traces are deleted in one transaction, so that writers need not wait long.
 const PORTION: u32 = 500;
@@ -19,6 +19,13 @@ const INTERVAL: u64 = 60_000_000_000;
 /// How many portions it deletes then: the spans that are being stored have a deadline.
 const PORTIONS: usize = 4;
 
+/// How many of the newest spans say how large spans are.
+const SAMPLE: u32 = 1_000;
+
+/// What a span takes beside its content, in bytes: its row, and its places in indexes. SQLite's
+/// are a little smaller.
+const BESIDE: f64 = 600.0;
+
 const DAY: u64 = 86_400_000_000_000;
 
 thread_local! {
@@ -28,7 +35,12 @@ thread_local! {
 /// Keep a project to what the operator set, if that was not looked at for a while.
 pub(crate) fn now_and_then(name: &str) -> Result<()> {
     let config = config();
-    if config.retain_days.is_none() && config.retain_spans.is_none() {
+    let Config {
+        retain_days,
+        retain_spans,
+        retain_bytes,
+    } = config;
+    if retain_days.is_none() && retain_spans.is_none() && retain_bytes.is_none() {
         return Ok(());
     }
     let now = time::now();
@@ -38,11 +50,15 @@ pub(crate) fn now_and_then(name: &str) -> Result<()> {
     LOOKED.set(now);
     let database = database()?;
     let project = project(database, name)?;
-    if let Some(days) = config.retain_days {
+    if let Some(days) = retain_days {
         let oldest = now.saturating_sub(days.saturating_mul(DAY));
         delete_before(project, i64::try_from(oldest).unwrap_or(i64::MAX), PORTIONS)?;
     }
-    if let Some(most) = config.retain_spans {
+    let by_size = match retain_bytes {
+        Some(bytes) => Some(spans_in(bytes, project)?),
+        None => None,
+    };
+    if let Some(most) = retain_spans.into_iter().chain(by_size).min() {
         // The newest span that has to go.
         let sql = "SELECT start_time FROM spans WHERE project = $1
             ORDER BY start_time DESC, id DESC LIMIT 1 OFFSET $2";
@@ -52,6 +68,23 @@ pub(crate) fn now_and_then(name: &str) -> Result<()> {
         }
     }
     Ok(())
+}
+
+/// How many spans of the project fit into so many bytes, if all are like its newest. The sizes
+/// of tables would say it exactly, and PostgreSQL's do not shrink when rows are deleted.
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_precision_loss,
+    clippy::cast_sign_loss,
+    reason = "an estimate, and above zero"
+)]
+fn spans_in(bytes: u64, project: i64) -> Result<u64> {
+    let sql = "SELECT CAST(AVG(length) AS DOUBLE PRECISION) FROM (
+        SELECT OCTET_LENGTH(c.content) AS length FROM spans s JOIN contents c ON c.span = s.id
+        WHERE s.project = $1 ORDER BY s.start_time DESC, s.id DESC LIMIT $2) AS newest";
+    let mut found = database()?.rows(sql, parameters![project, SAMPLE])?;
+    let mean = found.first_mut().map(Row::optional_number).transpose()?;
+    Ok((bytes as f64 / (mean.flatten().unwrap_or_default() + BESIDE)) as u64)
 }
 
 /// Delete the traces of which some span began before `time`, so many portions at the most.

@@ -8,7 +8,7 @@ use roost_provider::types::{Attribute, RejectedItem, Span};
 
 use crate::bindings::span_sink::{ExportOutcome, Guest};
 use crate::content::Content;
-use crate::database::{ensure_project, list, new_keys, places, portions, write};
+use crate::database::{ensure_project, new_keys, places, portions, write};
 use crate::span::{NEW_COLUMN_COUNT, NEW_COLUMNS, values};
 use crate::{Provider, Result, retention};
 
@@ -33,7 +33,7 @@ impl Guest for Provider {
             // The columns look at attributes, so those are taken last.
             let columns = values(0, 0, &span);
             let content = Content::take(&mut span, &resource_attributes).to_json()?;
-            rows.push((span, columns, content));
+            rows.push((columns, content));
         }
         let rows = RefCell::new(rows);
         write(|transaction| {
@@ -48,58 +48,41 @@ impl Guest for Provider {
     }
 }
 
-/// A span that is stored: for its ids, its columns, and its content.
-type NewRow = (Span, Vec<Value>, String);
+/// A span to store: its columns and its content.
+type NewRow = (Vec<Value>, String);
 
 /// Write those of the spans that are not there yet.
 fn store(transaction: &Transaction, project: i64, rows: &[NewRow]) -> Result<(), Failure> {
-    let mut known = known(transaction, project, rows)?;
-    let mut id = new_keys();
-    let mut spans = Vec::with_capacity(rows.len());
-    for (span, columns, content) in rows {
-        // One that is twice in the batch is known the second time.
-        if known.insert((span.trace_id.clone(), span.span_id.clone())) {
-            spans.push((id, columns, content));
-            id += 1;
-        }
-    }
-    for portion in portions(&spans) {
-        let rows = places(portion.len(), NEW_COLUMN_COUNT);
-        let sql = format!("INSERT INTO spans ({NEW_COLUMNS}) VALUES {rows}");
-        let own = |id: u64| parameters![id, project];
-        let values = portion.iter().flat_map(|(id, columns, _)| {
-            own(*id).into_iter().chain(columns.iter().skip(2).cloned())
-        });
-        transaction.run(&sql, values.collect())?;
+    let mut first = new_keys();
+    for portion in portions(rows) {
+        let ids = || (first..).zip(portion);
+        // One that is there already, or twice in the batch, stays as it is.
         let sql = format!(
-            "INSERT INTO contents (span, content) VALUES {}",
-            places(portion.len(), 2)
+            "INSERT INTO spans ({NEW_COLUMNS}) VALUES {}
+            ON CONFLICT (project, span_id, trace_id) DO NOTHING RETURNING id",
+            places(portion.len(), NEW_COLUMN_COUNT)
         );
-        let values = portion
-            .iter()
-            .flat_map(|(id, _, content)| parameters![*id, *content]);
-        transaction.run(&sql, values.collect())?;
+        let values = ids().flat_map(|(id, (columns, _))| {
+            let own = parameters![id, project];
+            own.into_iter().chain(columns.iter().skip(2).cloned())
+        });
+        let written = transaction.rows(&sql, values.collect())?.into_iter();
+        let written: HashSet<i64> = written
+            .map(|mut row| row.integer())
+            .collect::<Result<_>>()?;
+        let is_new = |id: u64| i64::try_from(id).is_ok_and(|id| written.contains(&id));
+        let contents: Vec<_> = ids().filter(|(id, _)| is_new(*id)).collect();
+        for portion in portions(&contents) {
+            let sql = format!(
+                "INSERT INTO contents (span, content) VALUES {}",
+                places(portion.len(), 2)
+            );
+            let values = portion
+                .iter()
+                .flat_map(|(id, (_, content))| parameters![*id, content]);
+            transaction.run(&sql, values.collect())?;
+        }
+        first += portion.len() as u64;
     }
     Ok(())
-}
-
-/// The ids of those of the spans that are there already.
-fn known(
-    transaction: &Transaction,
-    project: i64,
-    rows: &[NewRow],
-) -> Result<HashSet<(String, String)>, Failure> {
-    let mut found = HashSet::new();
-    for portion in portions(rows) {
-        let sql = format!(
-            "SELECT trace_id, span_id FROM spans WHERE project = $1 AND span_id IN ({})",
-            list(1, portion.len())
-        );
-        let mut values = parameters![project];
-        values.extend(portion.iter().map(|(span, ..)| Value::from(&span.span_id)));
-        for mut row in transaction.rows(&sql, values)? {
-            found.insert((row.text()?, row.text()?));
-        }
-    }
-    Ok(found)
 }

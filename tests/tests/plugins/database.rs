@@ -5,6 +5,7 @@ use std::fs;
 use std::sync::Arc;
 
 use anyhow::Result;
+use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
 use roost::config::{LimitsConfig, Secret};
 use roost::contract::Error;
 use roost::plugin::{ConnectionSpec, DatabaseSpec, Host};
@@ -548,4 +549,59 @@ async fn damage(databases: &Databases, name: &str) -> Result<()> {
     let middle = bytes.len() / 3;
     bytes[middle..middle * 2].fill(0xa5);
     Ok(fs::write(path, bytes)?)
+}
+
+/// What the address says of TLS: whom to believe, and that the name has to be the server's.
+#[tokio::test]
+async fn a_server_shows_a_certificate_for_its_name_by_an_authority_that_is_believed() -> Result<()>
+{
+    let authority = || -> Result<_> {
+        let mut params = CertificateParams::new(Vec::new())?;
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        let key = KeyPair::generate()?;
+        Ok(CertifiedIssuer::self_signed(params, key)?)
+    };
+    let (ours, other) = (authority()?, authority()?);
+    let key = KeyPair::generate()?;
+    let certificate = CertificateParams::new(vec!["localhost".to_owned()])?;
+    let certificate = certificate.signed_by(&key, &ours)?;
+    let server = Postgres::shared().await?;
+    server
+        .offer_tls(&certificate.pem(), &key.serialize_pem())
+        .await?;
+    let databases = Databases::new(LimitsConfig::default()).await?;
+    let file = |name: &str, pem: String| -> Result<String> {
+        let file = databases.folder.path().join(name);
+        fs::write(&file, pem)?;
+        Ok(file.display().to_string())
+    };
+    let (ours, other) = (
+        file("ours.pem", ours.pem())?,
+        file("other.pem", other.pem())?,
+    );
+    let (name, number) = ("localhost", "127.0.0.1");
+    let sql = "SELECT ssl FROM pg_stat_ssl WHERE pid = pg_backend_pid()";
+    let ask = json!([["query", sql]]);
+
+    let cases = [
+        (name, "verify-full", &ours, None),
+        (name, "require", &ours, None),
+        (name, "verify-full", &other, Some("certificate")),
+        (number, "verify-full", &ours, Some("certificate")),
+    ];
+    for (place, (host, mode, authorities, refused)) in cases.into_iter().enumerate() {
+        let address = server.database().await?.replace(number, host);
+        let address = format!("{address}?sslmode={mode}&sslrootcert={authorities}");
+        let provider = databases.connect(&format!("tls{place}"), Some(&address), 1 << 30);
+        let answer = run(&provider, ask.clone()).await?;
+        let told = answer[0].to_string();
+        match refused {
+            None => assert!(told.contains("true"), "{address}: {told}"),
+            Some(why) => {
+                assert_eq!(case(&answer[0]), "unavailable", "{address}: {told}");
+                assert!(told.contains(why), "{address}: {told}");
+            }
+        }
+    }
+    Ok(())
 }

@@ -9,7 +9,10 @@ use anyhow::{Context, Result, ensure};
 use roost::contract::TimeWindow;
 use roost::provider::SpanQuery;
 use roost::{Config, TelemetryManager};
-use roost_tests::{Gateway, Postgres, eventually, local_provider, program, shell};
+use roost_tests::{
+    Gateway, Postgres, eventually, local_provider, mlflow_provider, phoenix_provider, program,
+    shell,
+};
 use tempfile::TempDir;
 
 use crate::client::{send, shop, spans};
@@ -209,5 +212,72 @@ async fn the_demo_runs_from_an_installation_and_leaves_nothing_behind() -> Resul
         let left = fs::read_dir(folder.path().join(left))?.count();
         assert_eq!(left, 0, "it left files behind");
     }
+    Ok(())
+}
+
+/// Whose variables are set is meant, whatever else lies in the folder.
+#[tokio::test]
+async fn of_several_providers_the_one_that_can_have_what_is_configured_is_taken() -> Result<()> {
+    let folder = TempDir::new()?;
+    let plugins = folder.path().join("plugins");
+    install(&plugins)?;
+    fs::copy(phoenix_provider()?, plugins.join("phoenix.wasm"))?;
+    fs::copy(mlflow_provider()?, plugins.join("mlflow.wasm"))?;
+    let health = async |variables: &str| {
+        let script = format!("{variables} XDG_DATA_HOME=$PWD roost health --json");
+        Ok::<_, anyhow::Error>(shell(folder.path(), &script).await?.stdout)
+    };
+    let alone = health("").await?;
+    assert!(alone.contains("\"provider\":\"local\""), "{alone}");
+    for variable in ["PHOENIX_API_ENDPOINT", "PHOENIX_GRPC_ENDPOINT"] {
+        let told = health(&format!("{variable}=http://127.0.0.1:1")).await?;
+        assert!(told.contains("\"provider\":\"phoenix\""), "{told}");
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn an_endpoint_that_is_not_used_is_told_to_the_operator() -> Result<()> {
+    let gateway = gateway("telemetry.otlp_endpoint = \"http://collector.example:4317\"\n").await?;
+    assert_eq!(send(&gateway, &[], &shop(spans(1))).await?.status(), 200);
+    let log = gateway.log();
+    let told = log.matches("collector.example").count();
+    assert_eq!(told, 1, "{log}");
+    assert!(log.contains("leave `otlp_endpoint` out"), "{log}");
+    assert_eq!(gateway.stop().await?.code, 0);
+    Ok(())
+}
+
+/// On a file system of 4 MiB, in a mount namespace of its own, which goes with its processes.
+#[tokio::test]
+async fn a_full_disk_is_told_and_what_was_written_before_stays() -> Result<()> {
+    let folder = TempDir::new()?;
+    install(&folder.path().join("plugins"))?;
+    fs::write(
+        folder.path().join("roost.toml"),
+        "database.folder = \"small\"\n",
+    )?;
+    let text = "owl ".repeat(250);
+    let records = |count: usize| -> String {
+        let record = |number| format!("{{\"number\": {number}, \"text\": \"{text}\"}}\n");
+        (0..count).map(record).collect()
+    };
+    fs::write(folder.path().join("few.jsonl"), records(1))?;
+    fs::write(folder.path().join("many.jsonl"), records(8_000))?;
+    let script = "mkdir small && exec unshare --mount --map-root-user sh -ec '
+        mount -t tmpfs -o size=4m tmpfs small
+        roost datasets create few few.jsonl >&2
+        if roost datasets create many many.jsonl; then exit 9; fi
+        roost datasets list --json
+        mount -o remount,size=64m small
+        roost datasets append many few.jsonl >&2'";
+    let ran = shell(folder.path(), script).await?;
+    assert_eq!(ran.code, 0, "{}{}", ran.stdout, ran.stderr);
+    assert!(ran.stderr.contains("the disk is full"), "{}", ran.stderr);
+    let listed = ran.json()?;
+    // Deleting wants room as well on a full disk, so some are there, and that is said.
+    let there = format!("only the first {} records", listed[0]["record_count"]);
+    assert!(ran.stderr.contains(&there), "{}", ran.stderr);
+    assert_eq!(listed[1]["name"], "few");
     Ok(())
 }

@@ -1,8 +1,9 @@
-//! What the operator keeps: by age, and by number. `local` alone deletes by itself.
+//! What the operator keeps: by age, by number and by size. `local` alone deletes by itself.
 
 use std::time::{Duration, SystemTime};
 
 use anyhow::{Result, ensure};
+use opentelemetry::KeyValue;
 use opentelemetry::trace::{Span as _, Tracer as _};
 use roost::contract::TimeWindow;
 use roost::provider::SpanQuery;
@@ -32,6 +33,7 @@ async fn send(telemetry: &TelemetryManager, count: u32, ago: Duration) -> Result
         let mut span = tracer
             .span_builder("work")
             .with_start_time(start)
+            .with_attributes([KeyValue::new("input.value", "owl ".repeat(150))])
             .start(&tracer);
         span.end_with_timestamp(start);
     }
@@ -65,5 +67,12 @@ async fn what_is_too_old_or_too_much_goes_when_more_comes() -> Result<()> {
     let telemetry = service(&folder, "retain_spans = 1000").await?;
     send(&telemetry, 1, Duration::ZERO).await?;
     assert_eq!(count(&telemetry).await?, 1_000);
+    drop(telemetry);
+
+    // Spans of this size take some 1,400 bytes each.
+    let telemetry = service(&folder, "retain_bytes = 1048576").await?;
+    send(&telemetry, 1, Duration::ZERO).await?;
+    let kept = count(&telemetry).await?;
+    assert!((600..900).contains(&kept), "{kept}");
     Ok(())
 }

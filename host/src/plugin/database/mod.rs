@@ -6,13 +6,15 @@
 //! the call that runs them, and what a call leaves open is rolled back.
 //!
 //! `guest.rs` is the glue to WebAssembly; `sqlite.rs` and `postgres.rs` each do the whole of
-//! the work in their own way, and have `value.rs` and `migrate.rs` in common.
+//! the work in their own way, and have `value.rs` and `migrate.rs` in common; `tls.rs` is how
+//! servers are reached.
 
 mod bindings;
 mod guest;
 mod migrate;
 mod postgres;
 mod sqlite;
+mod tls;
 mod value;
 
 use std::path::{Path, PathBuf};

@@ -19,7 +19,7 @@ use tokio_postgres_rustls::MakeRustlsConnect;
 
 use super::bindings::{DatabaseError, Migration, Rows, Statement, Value};
 use super::sqlite::too_large;
-use super::{Answer, Deadline, Quota, migrate};
+use super::{Answer, Deadline, Quota, migrate, tls};
 
 /// How long a server may take to answer a new connection.
 const CONNECT: Duration = Duration::from_secs(10);
@@ -64,6 +64,7 @@ impl Database {
         quota: Quota,
         statement_millis: u64,
     ) -> Result<Self, String> {
+        let (url, authorities) = tls::of_address(url)?;
         let mut config: tokio_postgres::Config = url.parse().map_err(|_| {
             "it is no address of a PostgreSQL, such as \
              postgres://user:password@host:5432/database"
@@ -83,7 +84,7 @@ impl Database {
                 SslMode::Require
             });
         }
-        let tls = tls()?;
+        let tls = tls::connector(authorities.as_deref())?;
         let recycling_method = RecyclingMethod::Fast;
         let manager = Manager::from_config(config, tls.clone(), ManagerConfig { recycling_method });
         let pool = Pool::builder(manager)
@@ -140,19 +141,6 @@ fn is_local(config: &tokio_postgres::Config) -> bool {
         #[cfg(unix)]
         Host::Unix(_) => true,
     })
-}
-
-fn tls() -> Result<MakeRustlsConnect, String> {
-    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-    let roots = rustls_native_certs::load_native_certs().certs;
-    let mut store = rustls::RootCertStore::empty();
-    store.add_parsable_certificates(roots);
-    let config = rustls::ClientConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .map_err(|error| format!("TLS cannot be used: {error}"))?
-        .with_root_certificates(store)
-        .with_no_client_auth();
-    Ok(MakeRustlsConnect::new(config))
 }
 
 impl Shared {

@@ -79,6 +79,7 @@ impl Database {
                 open: Arc::new(Mutex::new(Open {
                     connection,
                     turn: None,
+                    numbers: HashMap::new(),
                 })),
             })
         })
@@ -213,6 +214,9 @@ fn authorize(action: &AuthAction<'_>) -> Authorization {
 struct Open {
     connection: Connection,
     turn: Option<OwnedMutexGuard<()>>,
+    /// Of statements that are kept prepared, the numbers of their parameters. SQLite looks a name
+    /// up by counting, which a thousand rows of a statement would pay for squared.
+    numbers: HashMap<String, Arc<[usize]>>,
 }
 
 /// An open file, for one instance.
@@ -280,7 +284,7 @@ impl Session {
         }
         self.write(end, move |open, host| {
             as_host(host, || open.connection.execute_batch("BEGIN IMMEDIATE"))?;
-            let made = bring_up(&open.connection, host, migrations);
+            let made = bring_up(open, host, migrations);
             settle(&open.connection, host, made)
         })
         .await?;
@@ -288,8 +292,7 @@ impl Session {
     }
 
     pub(super) async fn execute(&self, statement: Statement, end: Deadline) -> Answer<u64> {
-        let work =
-            move |open: &mut Open, host: &AtomicBool| execute(&open.connection, host, &statement);
+        let work = move |open: &mut Open, host: &AtomicBool| execute(open, host, &statement);
         if self.in_transaction() {
             self.run(end, work).await
         } else {
@@ -303,21 +306,18 @@ impl Session {
         end: Deadline,
     ) -> Answer<Vec<u64>> {
         self.write(end, move |open, host| {
-            let connection = &open.connection;
-            as_host(host, || connection.execute_batch("BEGIN IMMEDIATE"))?;
-            let each = batch.iter().map(|it| execute(connection, host, it));
+            as_host(host, || open.connection.execute_batch("BEGIN IMMEDIATE"))?;
+            let each = batch.iter().map(|it| execute(open, host, it));
             let made = each.collect();
-            settle(connection, host, made)
+            settle(&open.connection, host, made)
         })
         .await
     }
 
     pub(super) async fn query(&self, statement: Statement, end: Deadline) -> Answer<Rows> {
         let most = self.answer;
-        self.run(end, move |open, host| {
-            query(&open.connection, host, &statement, most)
-        })
-        .await
+        self.run(end, move |open, host| query(open, host, &statement, most))
+            .await
     }
 
     pub(super) async fn begin(&self, end: Deadline) -> Answer<()> {
@@ -371,40 +371,56 @@ fn as_host<T>(host: &AtomicBool, work: impl FnOnce() -> rusqlite::Result<T>) -> 
 
 /// Prepare a guest's statement and bind its parameters, each by the number in its name.
 fn prepare<'c>(
-    connection: &'c Connection,
+    open: &'c mut Open,
     host: &AtomicBool,
     statement: &Statement,
 ) -> Answer<CachedStatement<'c>> {
     host.store(false, Ordering::Relaxed);
-    let mut prepared = connection.prepare_cached(&statement.sql)?;
-    for place in 1..=prepared.parameter_count() {
-        let name = prepared.parameter_name(place).unwrap_or_default();
-        let number = name.strip_prefix('$').and_then(|it| it.parse().ok());
-        let value = number
-            .and_then(|number: usize| statement.parameters.get(number.checked_sub(1)?))
-            .ok_or_else(|| {
-                let given = statement.parameters.len();
-                DatabaseError::Statement(format!(
-                    "the statement has a parameter `{name}`, and there are $1 to ${given}"
-                ))
-            })?;
+    let mut prepared = open.connection.prepare_cached(&statement.sql)?;
+    let numbers = match open.numbers.get(&statement.sql) {
+        Some(numbers) => Arc::clone(numbers),
+        None => {
+            let numbers = numbers(&prepared)?;
+            if open.numbers.len() >= STATEMENTS {
+                open.numbers.clear();
+            }
+            open.numbers
+                .insert(statement.sql.clone(), Arc::clone(&numbers));
+            numbers
+        }
+    };
+    for (place, number) in (1..).zip(&*numbers) {
+        let value = statement.parameters.get(number - 1).ok_or_else(|| {
+            let given = statement.parameters.len();
+            DatabaseError::Statement(format!(
+                "the statement has a parameter `${number}`, and there are $1 to ${given}"
+            ))
+        })?;
         prepared.raw_bind_parameter(place, value)?;
     }
     Ok(prepared)
 }
 
-fn execute(connection: &Connection, host: &AtomicBool, statement: &Statement) -> Answer<u64> {
-    let changed = prepare(connection, host, statement)?.raw_execute()?;
+/// The number of each parameter of a statement, from 1.
+fn numbers(prepared: &CachedStatement<'_>) -> Answer<Arc<[usize]>> {
+    let number = |place| {
+        let name = prepared.parameter_name(place).unwrap_or_default();
+        let number = name.strip_prefix('$').and_then(|it| it.parse().ok());
+        number.filter(|number| *number > 0).ok_or_else(|| {
+            let why = format!("the statement has a parameter `{name}`: write $1, $2, ...");
+            DatabaseError::Statement(why)
+        })
+    };
+    (1..=prepared.parameter_count()).map(number).collect()
+}
+
+fn execute(open: &mut Open, host: &AtomicBool, statement: &Statement) -> Answer<u64> {
+    let changed = prepare(open, host, statement)?.raw_execute()?;
     Ok(changed as u64)
 }
 
-fn query(
-    connection: &Connection,
-    host: &AtomicBool,
-    statement: &Statement,
-    most: usize,
-) -> Answer<Rows> {
-    let mut prepared = prepare(connection, host, statement)?;
+fn query(open: &mut Open, host: &AtomicBool, statement: &Statement, most: usize) -> Answer<Rows> {
+    let mut prepared = prepare(open, host, statement)?;
     let columns: Vec<String> = prepared.column_names().map(str::to_owned).collect();
     let mut found = prepared.raw_query();
     let (mut rows, mut bytes) = (Vec::new(), 0);
@@ -445,18 +461,18 @@ fn version(connection: &Connection) -> rusqlite::Result<Option<i64>> {
     connection.query_row(migrate::VERSION, [], |row| row.get(0))
 }
 
-fn bring_up(connection: &Connection, host: &AtomicBool, all: Vec<Migration>) -> Answer<()> {
-    as_host(host, || connection.execute_batch(migrate::CREATE))?;
-    for migration in migrate::pending(version(connection)?, all)? {
+fn bring_up(open: &mut Open, host: &AtomicBool, all: Vec<Migration>) -> Answer<()> {
+    as_host(host, || open.connection.execute_batch(migrate::CREATE))?;
+    for migration in migrate::pending(version(&open.connection)?, all)? {
         for sql in migration.statements {
             let statement = Statement {
                 sql,
                 parameters: Vec::new(),
             };
-            execute(connection, host, &statement)?;
+            execute(open, host, &statement)?;
         }
         as_host(host, || {
-            connection.execute(migrate::DONE, [migration.version])
+            open.connection.execute(migrate::DONE, [migration.version])
         })?;
     }
     Ok(())
