@@ -116,7 +116,7 @@ fn cut_scope<'a>(
         refused.add(spans.len() as u64, why);
         return Ok(None);
     }
-    Ok((!spans.is_empty()).then(|| ScopeSpans {
+    Ok((!spans.is_empty()).then_some(ScopeSpans {
         scope,
         schema_url,
         spans,
