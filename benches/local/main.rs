@@ -25,7 +25,7 @@ use spans::Kind;
 /// What is stored in Phoenix, and read from both.
 const READ: usize = 10_000;
 /// What a round of ingestion stores, and how many rounds there are.
-const STORED: usize = 50_000;
+const STORED: usize = 30_000;
 const ROUNDS: usize = 3;
 /// What percentiles are asked of.
 const COUNTED: usize = 1_000_000;
