@@ -194,7 +194,12 @@ pub(super) async fn unknown_target(trial: &Trial<'_>) -> Outcome {
     let added = trial.add_annotations(&project, &[new]).await;
     expect_missing("add-annotations to a span that is not there", added)?;
     let found = trial
-        .annotations(&project, &[nobody.clone()], None, trial.whole_page())
+        .annotations(
+            &project,
+            std::slice::from_ref(&nobody),
+            None,
+            trial.whole_page(),
+        )
         .await?;
     same("annotations of a span that is not there", found.len(), 0)?;
     let unknown = trial.unknown_project();

@@ -2,8 +2,8 @@
 
 use super::rule::Rule;
 use super::{
-    analytics, annotations, datasets, experiments, predicates, projects, provider, sessions, sink,
-    traces,
+    analytics, annotations, datasets, experiments, listing, predicates, projects, provider, runs,
+    sessions, sink, traces,
 };
 use crate::contract::Capability::{
     AnalyticsStore, AnnotationStore, DatasetStore, ExperimentStore, ProjectStore, SessionStore,
@@ -74,28 +74,28 @@ rules! {
     "traces.events" traces::events [TraceStore] true
         "returns events in the order of time, if the backend keeps them"
         "Its events, in the order of time; empty where not asked for or not kept."
-    "traces.window" traces::window [TraceStore] true
+    "traces.window" listing::window [TraceStore] true
         "has the start of a window in it and the end not"
         "A stretch of time: `start` is in it, `end` is not."
-    "traces.empty-window" traces::empty_window [TraceStore] true
+    "traces.empty-window" listing::empty_window [TraceStore] true
         "answers an empty window with no spans and no error"
         "Spans that began inside this window. Applied exactly."
-    "traces.pages" traces::pages [TraceStore] true
+    "traces.pages" listing::pages [TraceStore] true
         "returns each span once, whatever the size of pages, and no page above its limit"
         "The most items to return; at least 1."
-    "traces.pages-stand-still" traces::pages_stand_still [TraceStore] true
+    "traces.pages-stand-still" listing::pages_stand_still [TraceStore] true
         "goes on with a listing while others write"
         "A span must not appear on two pages of one listing, nor be left out, because others are written meanwhile."
-    "traces.cursor" traces::cursor_of_another_instance [TraceStore] true
+    "traces.cursor" listing::cursor_of_another_instance [TraceStore] true
         "understands a cursor that another instance has made"
         "A cursor must mean the same to every instance of the provider, also to one of a newer version"
-    "traces.wrong-cursor" traces::foreign_cursor [TraceStore] true
+    "traces.wrong-cursor" listing::foreign_cursor [TraceStore] true
         "refuses a cursor that is none"
         "`not-found` for a project that does not exist; `invalid-argument` for a cursor or a value that cannot be understood."
-    "traces.order" traces::order [TraceStore] true
+    "traces.order" listing::order [TraceStore] true
         "keeps the order that its pages claim to follow"
         "Whether the pages follow `span-query.order`."
-    "traces.roots" traces::roots [TraceStore] true
+    "traces.roots" listing::roots [TraceStore] true
         "returns roots alone when they are asked for"
         "Only spans without a parent id. Applied exactly."
     "traces.predicates" predicates::applied [TraceStore] true
@@ -195,31 +195,31 @@ rules! {
     "experiments.created" experiments::created [ExperimentStore] false
         "returns an experiment as it was created, running"
         "Create an experiment; its status is `running`."
-    "experiments.runs" experiments::runs [ExperimentStore] false
+    "experiments.runs" runs::runs [ExperimentStore] false
         "returns runs as they were written, in that order"
         "The runs of an experiment in the order they were written, one page of them."
     "experiments.metrics" experiments::metrics [ExperimentStore] false
         "keeps every value of a metric, and lists the last"
         "The metrics of the experiment itself in the order they were written, so that the last one of a name counts. A listing holds only that one."
-    "experiments.run-metrics" experiments::metrics_of_runs [ExperimentStore] false
+    "experiments.run-metrics" runs::metrics_of_runs [ExperimentStore] false
         "keeps the metrics of runs"
         "Write metrics of a run, or of the experiment itself when `run-id` is none."
-    "experiments.evaluations" experiments::evaluations [ExperimentStore] false
+    "experiments.evaluations" runs::evaluations [ExperimentStore] false
         "keeps the last evaluation of a name"
         "Write an evaluation of a run. The same name on the same run replaces what was there."
-    "experiments.names" experiments::names_are_one_thing [ExperimentStore] false
+    "experiments.names" runs::names_are_one_thing [ExperimentStore] false
         "lets a name be a metric or an evaluation of a run, and not both"
         "`conflict` for the name of a metric of that run."
-    "experiments.summary" experiments::summary [ExperimentStore] false
+    "experiments.summary" runs::summary [ExperimentStore] false
         "counts and averages what the runs got"
         "What its runs got, by name."
     "experiments.finished" experiments::finished [ExperimentStore] false
         "keeps how an experiment ended"
         "Set how an experiment ended."
-    "experiments.dataset" experiments::over_a_dataset [ExperimentStore] false
+    "experiments.dataset" runs::over_a_dataset [ExperimentStore] false
         "runs over the records of a dataset, each repetition once"
         "`conflict` when that record and repetition has a run that ended well; `invalid-argument` for a repetition that the experiment does not have;"
-    "experiments.failed-runs" experiments::failed_runs_are_replaced [ExperimentStore] false
+    "experiments.failed-runs" runs::failed_runs_are_replaced [ExperimentStore] false
         "replaces a run that failed"
         "It replaces a run of the same record and repetition that ended with an error."
     "experiments.listed" experiments::listed [ExperimentStore] false

@@ -2,9 +2,9 @@
 
 use std::collections::BTreeSet;
 
-use super::expect::ensure;
+use super::expect::{ensure, wrong};
+use super::listing::records;
 use super::rule::Outcome;
-use super::traces::records;
 use super::trial::Trial;
 use crate::contract::{AttributeValue, Condition, Field, Predicate, Span, SpanQuery};
 use crate::plugin::error_name;
@@ -29,35 +29,28 @@ pub(super) async fn applied(trial: &Trial<'_>) -> Outcome {
 }
 
 async fn one(trial: &Trial<'_>, spans: &[Span], predicates: &[Predicate]) -> Outcome {
-    let query = SpanQuery {
+    let mut query = SpanQuery {
         predicates: predicates.to_vec(),
         ..trial.question(&trial.project())
     };
     let mut found = BTreeSet::new();
-    let mut query = query;
     let mut claimed: Option<Vec<u32>> = None;
     loop {
-        let page = match trial.get_spans(&query).await {
-            Ok(page) => page,
-            Err(error) => {
-                ensure!(
-                    false,
-                    "get-spans with {predicates:?} answered {}: a provider that cannot apply a \
-                     predicate leaves it to the host ({error:?})",
-                    error_name(&error)
-                );
-                return Ok(());
-            }
-        };
+        let page = trial.get_spans(&query).await.map_err(|error| {
+            wrong(format!(
+                "get-spans with {predicates:?} answered {}: a provider that cannot apply a \
+                 predicate leaves it to the host ({error:?})",
+                error_name(&error)
+            ))
+        })?;
         let of_page = records(page.spans)?;
         for place in &page.applied {
-            let predicate = predicates.get(*place as usize);
-            ensure!(
-                predicate.is_some(),
-                "`applied` names place {place}, and there are {} predicates",
-                predicates.len()
-            );
-            let Some(predicate) = predicate else { continue };
+            let predicate = predicates.get(*place as usize).ok_or_else(|| {
+                wrong(format!(
+                    "`applied` names place {place}, and there are {} predicates",
+                    predicates.len()
+                ))
+            })?;
             // Of what the backend has, not of what was written: other rules see to that.
             let unfit = of_page.iter().find(|span| !predicate.matches(span));
             ensure!(

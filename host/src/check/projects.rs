@@ -7,9 +7,9 @@ use tokio::time::{Instant, sleep};
 
 use super::corpus::{MILLI, Planned};
 use super::expect::{ensure, expect_missing, same, wrong};
+use super::listing::all;
 use super::rule::Outcome;
 use super::subject::moment;
-use super::traces::all;
 use super::trial::Trial;
 use crate::contract::{PageRequest, Span, SpanSelection};
 

@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use super::corpus::MILLI;
 use super::expect::{ensure, same, wrong};
+use super::listing::{all, ids, same_ids};
 use super::rule::Outcome;
 use super::subject::moment;
-use super::traces::{all, ids, same_ids};
 use super::trial::Trial;
 use crate::contract::{Attribute, AttributeValue, Span, StatusCode};
 
