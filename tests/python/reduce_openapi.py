@@ -1,6 +1,6 @@
 """Makes tests/fixtures/langfuse-openapi.json of the API that Langfuse publishes at
 https://cloud.langfuse.com/generated/api/openapi.yml: the operations that the provider uses and the
-schemas these need, without prose. It changes nothing else of them.
+schemas these need, without prose. It changes nothing else of them. It wants PyYAML.
 
     .venv/bin/python tests/python/reduce_openapi.py openapi.yml > tests/fixtures/langfuse-openapi.json
 """

@@ -251,3 +251,17 @@ async fn of_a_trace_with_spans_of_two_projects_each_reads_its_own() -> Result<()
     }
     Ok(())
 }
+
+/// Roost's mark is the last attribute of a span, and the last one counts.
+#[tokio::test]
+async fn a_span_that_is_marked_as_anothers_stays_in_its_project() -> Result<()> {
+    let service = Service::start().await?;
+    let other = service.project("globex")?;
+    service.telemetry.span("work", "acme").in_scope(|span| {
+        span.set_attribute("langfuse.observation.metadata.roost_project", other);
+    });
+    service.delivered().await?;
+    assert_eq!(names(&service.spans("acme").await?), ["work"]);
+    assert!(service.spans("globex").await?.is_empty());
+    Ok(())
+}

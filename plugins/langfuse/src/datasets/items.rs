@@ -5,6 +5,8 @@
 //! read what is there before. Items that were made in one millisecond are told apart by their
 //! place in the call, which is kept in the metadata.
 
+use std::collections::BTreeMap;
+
 use roost_provider::{error, time};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
@@ -22,7 +24,7 @@ const MOST: u32 = 100;
 const OURS: &str = "roost";
 
 /// An item as Langfuse has it.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Item {
     pub(super) id: String,
@@ -99,7 +101,8 @@ pub(super) fn all(langfuse: &Langfuse, dataset: &str, version: Option<u64>) -> R
         meta: Meta,
     }
 
-    let mut all: Vec<Item> = Vec::new();
+    // Pages are counted from the newest: one that comes meanwhile shows another twice.
+    let mut found_by_id = BTreeMap::new();
     for number in 1_u64.. {
         let found: Found = ask(langfuse
             .get(&["dataset-items"])
@@ -107,15 +110,14 @@ pub(super) fn all(langfuse: &Langfuse, dataset: &str, version: Option<u64>) -> R
             .query_some("version", version.map(time::format))
             .query("page", number)
             .query("limit", MOST))?;
-        all.extend(found.data);
+        found_by_id.extend(found.data.into_iter().map(|item| (item.id.clone(), item)));
         if number >= found.meta.total_pages {
             break;
         }
     }
-    // One that came meanwhile shows another twice.
-    all.sort_by(|left, right| left.place().cmp(&right.place()));
-    all.dedup_by(|left, right| left.id == right.id);
+    let mut all: Vec<Item> = found_by_id.into_values().collect();
     all.retain(|item| item.status == "ACTIVE");
+    all.sort_by(|left, right| left.place().cmp(&right.place()));
     Ok(all)
 }
 
