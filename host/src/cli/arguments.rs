@@ -6,8 +6,8 @@ use clap::{Args, ColorChoice, Parser, Subcommand};
 
 use super::logs::Logs;
 use super::{
-    annotate, annotations, check, completions, copy, datasets, demo, dev, evaluations,
-    experiments, export, health, inspect, new, projects, providers, serve, spans, sql, stats, trace,
+    annotate, annotations, check, completions, copy, datasets, demo, dev, evaluations, experiments,
+    export, health, inspect, new, projects, providers, serve, spans, sql, stats, trace,
 };
 
 const AFTER_HELP: &str = "\
