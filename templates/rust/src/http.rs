@@ -29,13 +29,22 @@ fn exchange(address: &str, body: Option<&str>) -> Result<(u16, Vec<u8>), ErrorCo
     let headers = Fields::new();
     if let Some(body) = body {
         let length = body.len().to_string().into_bytes();
-        for (name, value) in [("content-type", b"application/json".to_vec()), ("content-length", length)] {
-            headers.append(name, &value).map_err(|_| broken("a header"))?;
+        for (name, value) in [
+            ("content-type", b"application/json".to_vec()),
+            ("content-length", length),
+        ] {
+            headers
+                .append(name, &value)
+                .map_err(|_| broken("a header"))?;
         }
     }
     let request = OutgoingRequest::new(headers);
     request
-        .set_method(if body.is_some() { &Method::Post } else { &Method::Get })
+        .set_method(if body.is_some() {
+            &Method::Post
+        } else {
+            &Method::Get
+        })
         .and_then(|()| request.set_scheme(Some(&scheme)))
         .and_then(|()| request.set_authority(Some(authority)))
         .and_then(|()| request.set_path_with_query(Some(path)))
@@ -48,7 +57,10 @@ fn exchange(address: &str, body: Option<&str>) -> Result<(u16, Vec<u8>), ErrorCo
     }
     let _ = OutgoingBody::finish(outgoing, None);
     future.subscribe().block();
-    let answer = future.get().and_then(Result::ok).ok_or_else(|| broken("the answer"))??;
+    let answer = future
+        .get()
+        .and_then(Result::ok)
+        .ok_or_else(|| broken("the answer"))??;
     read(&answer)
 }
 

@@ -44,7 +44,9 @@ fn request<T: DeserializeOwned>(path: &str, body: Option<&str>) -> Result<T, Err
         return Err(error(status, &answer));
     }
     serde_json::from_slice(&answer).map_err(|error| {
-        Error::Internal(format!("the answer to {path} cannot be understood: {error}"))
+        Error::Internal(format!(
+            "the answer to {path} cannot be understood: {error}"
+        ))
     })
 }
 
@@ -95,7 +97,11 @@ mod tests {
 
     #[test]
     fn a_status_becomes_the_contracts_error() {
-        assert!(matches!(error(404, br#"{"error":"no project"}"#), Error::NotFound(why) if why == "no project"));
-        assert!(matches!(error(500, b"oops"), Error::Backend(failure) if failure.excerpt == "oops"));
+        assert!(
+            matches!(error(404, br#"{"error":"no project"}"#), Error::NotFound(why) if why == "no project")
+        );
+        assert!(
+            matches!(error(500, b"oops"), Error::Backend(failure) if failure.excerpt == "oops")
+        );
     }
 }

@@ -2,9 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::roost::telemetry::types::{
-    Attribute, AttributeValue, Error, Event, Span, StatusCode,
-};
+use crate::roost::telemetry::types::{Attribute, AttributeValue, Error, Event, Span, StatusCode};
 
 /// A span in the service's JSON. Times are texts, as in OTLP's JSON: not every reader of JSON keeps
 /// all digits of a large number.
@@ -101,7 +99,11 @@ impl TryFrom<Wire> for Span {
             start_time: number(&wire.start)?,
             end_time: number(&wire.end)?,
             attributes: from_wire(wire.attributes)?,
-            events: wire.events.into_iter().map(event).collect::<Result<_, _>>()?,
+            events: wire
+                .events
+                .into_iter()
+                .map(event)
+                .collect::<Result<_, _>>()?,
             links: Vec::new(),
             resource: Vec::new(),
         })
@@ -170,6 +172,9 @@ mod tests {
         };
         let json = serde_json::to_string(&Wire::from(span.clone())).unwrap();
         let wire: Wire = serde_json::from_str(&json).unwrap();
-        assert_eq!(format!("{:?}", Span::try_from(wire)), format!("{:?}", Ok::<_, Error>(span)));
+        assert_eq!(
+            format!("{:?}", Span::try_from(wire)),
+            format!("{:?}", Ok::<_, Error>(span))
+        );
     }
 }

@@ -46,7 +46,11 @@ impl Guest for Provider {
     }
 
     fn get_span(project: String, span: SpanRef) -> Result<Span, Error> {
-        let path = format!("/projects/{}/spans/{}", encode(&project), encode(&span.span_id));
+        let path = format!(
+            "/projects/{}/spans/{}",
+            encode(&project),
+            encode(&span.span_id)
+        );
         get::<Wire>(&path)?.try_into()
     }
 
