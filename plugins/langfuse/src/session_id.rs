@@ -22,9 +22,8 @@ pub(crate) fn stored(project: &str, id: &str) -> Result<String, Error> {
     let stored = format!("{}:{}", encode(project), encode(id));
     if id.is_empty() || stored.len() > LONGEST {
         return Err(error::invalid_argument(format!(
-            "`{id}` is no session id for Langfuse: with its project it is {} characters, of 2 to \
-             {LONGEST}",
-            stored.len()
+            "`{id}` is no session id for Langfuse: it is empty, or with its project, and encoded, \
+             longer than {LONGEST} characters"
         )));
     }
     Ok(stored)
