@@ -118,9 +118,10 @@ impl State {
             .saturating_sub(self.fence.memory_left)
     }
 
-    /// Whether it waits for a backend, and not for itself.
+    /// Whether it waits for a backend, and not for itself or for its turn.
     pub(super) fn waits_for_backend(&self) -> bool {
-        self.ran.elapsed() > 2 * TICK && self.outbound.is_waiting()
+        let computes = self.interrupted.load(Ordering::Relaxed);
+        !computes && self.ran.elapsed() > 2 * TICK && self.outbound.is_waiting()
     }
 }
 
