@@ -76,7 +76,7 @@ pub struct Tallies {
     pub annotations: Tally,
     /// Datasets. One that is only partly there counts as left.
     pub datasets: Tally,
-    /// Records of datasets, in the last of their versions.
+    /// Records of datasets; one that was replaced counts with each of its contents.
     pub records: Tally,
     /// Experiments. One that is only partly there counts as left.
     pub experiments: Tally,
