@@ -11,9 +11,9 @@ guests := --package roost-local --package roost-phoenix --package roost-mlflow \
 	--package roost-wrong
 
 .PHONY: setup demo local test bench bench-export bench-local fuzz plugins guests lint docs wit help \
-	host-tools wasm-target venv postgres node languages
+	host-tools wasm-target venv rotel postgres node languages
 
-setup: host-tools venv node languages postgres plugins guests ## Get what is missing: wasm target, packages of Python and JavaScript, PostgreSQL, providers
+setup: host-tools venv rotel node languages postgres plugins guests ## Get what is missing: wasm target, packages of Python and JavaScript, PostgreSQL, providers
 
 # Without a server it needs one provider; on a real Phoenix (BACKEND=phoenix), all of the set-up.
 #
@@ -35,8 +35,7 @@ bench: setup ## Measure it, beside the same done natively
 bench-local: setup ## Measure `local` on SQLite, beside a real Phoenix and the same inserts done natively
 	cargo bench --package roost-benches --bench local
 
-bench-export: venv ## Measure spans on their way out, beside OpenTelemetry's SDKs and rotel
-	@scripts/rotel.sh
+bench-export: rotel ## Measure spans on their way out, beside OpenTelemetry's SDKs and rotel
 	cargo bench --package roost-bench-export
 
 MINUTES ?= 10
@@ -85,6 +84,9 @@ wasm-target: host-tools
 
 venv: host-tools
 	@scripts/venv.sh
+
+rotel: venv
+	@scripts/rotel.sh
 
 node: host-tools
 	@scripts/node.sh

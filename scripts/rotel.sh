@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# The gateway that `make bench-export` measures beside Roost's, in .venv/rotel. Where its package
-# cannot be had, the bench goes on without it and says so.
+# rotel, a gateway of others: a client in the tests, and what `make bench-export` measures beside
+# Roost's. In .venv/rotel.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 . scripts/messages.sh
@@ -13,4 +13,6 @@ fi
 say "Installing rotel $version into .venv/rotel"
 .venv/bin/python -m venv --clear --without-pip .venv/rotel
 .venv/bin/python -m pip --python .venv/rotel install --quiet --disable-pip-version-check \
-    "rotel==$version" || say "There is no rotel for this machine: it is left out"
+    "rotel==$version" || fail \
+    "rotel $version cannot be installed" \
+    "pip says why above. Behind a proxy or a mirror, set what pip reads: HTTPS_PROXY, PIP_INDEX_URL."

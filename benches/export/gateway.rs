@@ -1,5 +1,6 @@
 //! Gateways between applications and the receiver: what forwarding a span takes.
 
+use std::fs::read_dir;
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -18,7 +19,7 @@ const ROUNDS: usize = 3;
 /// The longest that spans may be under way after the last request.
 const PATIENCE: Duration = Duration::from_secs(30);
 /// Where `make bench-export` installs it.
-const ROTEL: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../.venv/rotel");
+const ROTEL: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../.venv/rotel/lib");
 
 #[derive(Clone, Copy)]
 enum Kind {
@@ -85,26 +86,19 @@ pub(crate) fn run(arguments: &[String]) -> Result<()> {
 
 pub(crate) fn compare() -> Result<()> {
     let mut receiver = Receiver::start()?;
-    let rotel = rotel();
-    if rotel.is_none() {
-        println!("\nThere is no rotel in .venv/rotel: its lines are left out.");
-    }
+    let rotel = rotel()?;
     println!(
         "\n| gateway | tenants a request | spans/s | lost | CPU s per million | p99 ms | sent again | peak MiB | threads |"
     );
     println!("|---|--:|--:|--:|--:|--:|--:|--:|--:|");
     for tenants in [1, 100] {
-        let ways: Vec<&Way> = WAYS
-            .iter()
-            .filter(|way| matches!(way.kind, Kind::Roost) || rotel.is_some())
-            .collect();
-        let mut rounds: Vec<Vec<Round>> = ways.iter().map(|_| Vec::new()).collect();
+        let mut rounds = WAYS.map(|_| Vec::new());
         for _ in 0..ROUNDS {
-            for (way, rounds) in ways.iter().zip(&mut rounds) {
-                rounds.push(way.run(&mut receiver, rotel.as_deref(), tenants)?);
+            for (way, rounds) in WAYS.iter().zip(&mut rounds) {
+                rounds.push(way.run(&mut receiver, &rotel, tenants)?);
             }
         }
-        for (way, rounds) in ways.iter().zip(&rounds) {
+        for (way, rounds) in WAYS.iter().zip(&rounds) {
             let spans = (way.requests * SPANS) as f64;
             let of = |what: &dyn Fn(&Round) -> f64| median(rounds.iter().map(what).collect());
             println!(
@@ -123,15 +117,17 @@ pub(crate) fn compare() -> Result<()> {
     Ok(())
 }
 
-fn rotel() -> Option<PathBuf> {
-    let lib = Path::new(ROTEL).join("lib");
-    let mut pythons = std::fs::read_dir(lib).ok()?.flatten();
-    let agent = |python: std::fs::DirEntry| python.path().join("site-packages/rotel/rotel-agent");
-    pythons.find_map(|python| Some(agent(python)).filter(|agent| agent.exists()))
+fn rotel() -> Result<PathBuf> {
+    let missing = "no rotel in .venv/rotel: run `make setup`";
+    let mut pythons = read_dir(ROTEL).context(missing)?.flatten();
+    pythons
+        .map(|python| python.path().join("site-packages/rotel/rotel-agent"))
+        .find(|agent| agent.exists())
+        .context(missing)
 }
 
 impl Way {
-    fn run(&self, receiver: &mut Receiver, rotel: Option<&Path>, tenants: usize) -> Result<Round> {
+    fn run(&self, receiver: &mut Receiver, rotel: &Path, tenants: usize) -> Result<Round> {
         receiver.arrived()?;
         let (gateway, address) = self.start(receiver, rotel)?;
         let (tenants, requests) = (tenants.to_string(), self.requests.to_string());
@@ -164,14 +160,14 @@ impl Way {
     }
 
     /// The gateway, and where it takes OTLP over HTTP.
-    fn start(&self, receiver: &Receiver, rotel: Option<&Path>) -> Result<(Process, String)> {
+    fn start(&self, receiver: &Receiver, rotel: &Path) -> Result<(Process, String)> {
         let Kind::Rotel(compression) = self.kind else {
             let mut gateway = Process::role("gateway", &[&receiver.endpoint()])?;
             let address = gateway.read()?;
             return Ok((gateway, address));
         };
         let (grpc, http) = (free_address()?, free_address()?);
-        let mut command = Command::new(rotel.context("no rotel")?);
+        let mut command = Command::new(rotel);
         command
             .args(["start", "--exporter", "otlp"])
             .args(["--otlp-grpc-endpoint", &grpc, "--otlp-http-endpoint", &http])

@@ -20,6 +20,7 @@ mod ports;
 mod postgres;
 mod program;
 mod python;
+mod rotel;
 mod script;
 mod scripted;
 mod server;
@@ -39,6 +40,7 @@ pub use phoenix::Phoenix;
 pub use postgres::Postgres;
 pub use program::{Ran, begin_shell, program, roost, shell};
 pub use python::{pandas, python};
+pub use rotel::rotel;
 pub use scripted::Scripted;
 
 use std::path::{Path, PathBuf};

@@ -2,29 +2,19 @@
 
 use std::collections::BTreeMap;
 use std::net::TcpListener;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Stdio;
 use std::time::Duration;
 
 use anyhow::{Result, ensure};
 use prost::Message;
-use roost_tests::eventually;
+use roost_tests::{eventually, rotel};
 use tokio::process::{Child, Command};
 
 use crate::backend::{Backend, Mood};
 use crate::client::{PROTOBUF, group, request, spans};
 
 const LONG: Duration = Duration::from_secs(30);
-/// Where `scripts/rotel.sh` installs it.
-const ROTEL: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../.venv/rotel/lib");
-
-/// There is none for some machines.
-fn rotel() -> Option<PathBuf> {
-    let mut pythons = std::fs::read_dir(Path::new(ROTEL)).ok()?.flatten();
-    let agent = |python: std::fs::DirEntry| python.path().join("site-packages/rotel/rotel-agent");
-    pythons.find_map(|python| Some(agent(python)).filter(|agent| agent.exists()))
-}
-
 fn free_address() -> Result<String> {
     Ok(TcpListener::bind("127.0.0.1:0")?.local_addr()?.to_string())
 }
@@ -51,10 +41,7 @@ async fn start(rotel: &Path, protocol: &str, endpoint: &str) -> Result<(Child, S
 /// What rotel gathers, of two tenants in one request, compressed, arrives as theirs, once.
 #[tokio::test]
 async fn spans_from_rotel_are_their_tenants() -> Result<()> {
-    let Some(rotel) = rotel() else {
-        eprintln!("There is no rotel in .venv/rotel: scripts/rotel.sh gets it.");
-        return Ok(());
-    };
+    let rotel = rotel()?;
     let backend = Backend::start(Mood::Willing).await?;
     let gateway = backend.gateway("serve.acknowledge = \"durable\"\n").await?;
     let ways = [
