@@ -119,7 +119,7 @@ pub(crate) fn compare() -> Result<()> {
 
 fn rotel() -> Result<PathBuf> {
     let missing = "no rotel in .venv/rotel: run `make setup`";
-    let mut pythons = read_dir(ROTEL).context(missing)?.flatten();
+    let pythons = read_dir(ROTEL).context(missing)?.flatten();
     pythons
         .map(|python| python.path().join("site-packages/rotel/rotel-agent"))
         .find(|agent| agent.exists())

@@ -13,7 +13,7 @@ use crate::repository;
 /// When it is not there.
 pub fn rotel() -> Result<PathBuf> {
     let missing = "no rotel in .venv/rotel: run `make setup`";
-    let mut pythons = read_dir(repository(".venv/rotel/lib"))
+    let pythons = read_dir(repository(".venv/rotel/lib"))
         .context(missing)?
         .flatten();
     pythons

@@ -5,6 +5,9 @@
 //! reach the schema of another connection, or files of the server, is refused before the
 //! first statement of a guest, with the lines that make a better one.
 
+mod error;
+mod statement;
+
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -14,9 +17,10 @@ use futures_util::future::try_join_all;
 use sha2::{Digest as _, Sha256};
 use tokio::sync::OnceCell;
 use tokio_postgres::config::{Host, SslMode};
-use tokio_postgres::error::SqlState;
 use tokio_postgres_rustls::MakeRustlsConnect;
 
+use self::error::said;
+use self::statement::{check, check_count};
 use super::bindings::{DatabaseError, Migration, Rows, Statement, Value};
 use super::sqlite::too_large;
 use super::{Answer, Deadline, Quota, migrate, tls};
@@ -32,14 +36,6 @@ const STATEMENTS: usize = 256;
 
 /// How old the last look at the size of the schema may be.
 const MEASURED: Duration = Duration::from_secs(10);
-
-/// The first words of statements that stay in a schema and leave the session as it is.
-const ALLOWED: [&str; 10] = [
-    "SELECT", "WITH", "VALUES", "INSERT", "UPDATE", "DELETE", "CREATE", "ALTER", "DROP", "EXPLAIN",
-];
-
-/// What `CREATE`, `ALTER` and `DROP` may be about.
-const OBJECTS: [&str; 4] = ["TABLE", "INDEX", "UNIQUE", "VIEW"];
 
 /// A schema on a server.
 pub(crate) struct Database {
@@ -415,108 +411,9 @@ impl Shared {
     }
 }
 
-fn check_count(wanted: usize, statement: &Statement) -> Answer<()> {
-    let given = statement.parameters.len();
-    if wanted == given {
-        return Ok(());
-    }
-    Err(DatabaseError::Statement(format!(
-        "the statement has {wanted} parameters, and {given} values are given"
-    )))
-}
-
-/// Whether a guest may run a statement, by its first words. The server's roles keep it from
-/// the data of others; this keeps it from its session, and from `COPY`.
-fn check(sql: &str) -> Answer<()> {
-    let mut words = sql.split(|c: char| !c.is_ascii_alphabetic());
-    let mut next = || {
-        words
-            .find(|it| !it.is_empty())
-            .unwrap_or_default()
-            .to_ascii_uppercase()
-    };
-    let first = next();
-    let allowed = sql
-        .trim_start()
-        .starts_with(|c: char| c.is_ascii_alphabetic())
-        && ALLOWED.contains(&&*first)
-        && match &*first {
-            "CREATE" | "ALTER" | "DROP" => OBJECTS.contains(&&*next()),
-            _ => true,
-        };
-    if allowed {
-        return Ok(());
-    }
-    Err(DatabaseError::Statement(format!(
-        "`{first}` is not allowed; statements begin with one of {}",
-        ALLOWED.join(", ")
-    )))
-}
-
-/// What the server said, without the statement or the address.
-fn said(error: &tokio_postgres::Error) -> String {
-    match error.as_db_error() {
-        Some(said) => said.message().to_owned(),
-        None => std::error::Error::source(error)
-            .map_or_else(|| error.to_string(), |cause| format!("{error}: {cause}")),
-    }
-}
-
-impl From<tokio_postgres::Error> for DatabaseError {
-    fn from(error: tokio_postgres::Error) -> Self {
-        let why = said(&error);
-        let Some(state) = error.code() else {
-            return match error.is_closed() || error.to_string().contains("communicating") {
-                true => Self::Unavailable(why),
-                false => Self::Statement(why),
-            };
-        };
-        match (state, state.code().get(..2).unwrap_or_default()) {
-            (&SqlState::DISK_FULL | &SqlState::OUT_OF_MEMORY, _) => Self::Full(why),
-            (&SqlState::T_R_SERIALIZATION_FAILURE | &SqlState::T_R_DEADLOCK_DETECTED, _)
-            | (&SqlState::LOCK_NOT_AVAILABLE, _) => Self::Busy(why),
-            (&SqlState::QUERY_CANCELED, _) => {
-                Self::Statement("it ran until the call's deadline".to_owned())
-            }
-            (_, "23") => Self::Constraint(why),
-            (_, "XX") => Self::Corrupt(why),
-            (_, "08" | "53" | "57" | "58") => Self::Unavailable(why),
-            _ => Self::Statement(why),
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn only_statements_that_stay_in_the_schema_are_run() {
-        for sql in [
-            "SELECT 1",
-            "  insert into t values ($1)",
-            "WITH a AS (SELECT 1) SELECT * FROM a",
-            "CREATE UNIQUE INDEX i ON t (a)",
-            "ALTER TABLE t ADD COLUMN b TEXT",
-        ] {
-            assert_eq!(check(sql), Ok(()), "{sql}");
-        }
-        for sql in [
-            "COPY t TO PROGRAM 'sh'",
-            "/* x */ COPY t FROM '/etc/passwd'",
-            "SET search_path = public",
-            "RESET ROLE",
-            "BEGIN",
-            "COMMIT",
-            "DO $$ BEGIN END $$",
-            "CREATE FUNCTION f() RETURNS int",
-            "CREATE EXTENSION dblink",
-            "DROP SCHEMA public",
-            "",
-        ] {
-            assert!(check(sql).is_err(), "{sql}");
-        }
-    }
 
     #[test]
     fn long_names_are_not_cut_to_one() {
