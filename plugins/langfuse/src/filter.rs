@@ -3,6 +3,9 @@
 //! Only what its documentation names is handed down, and of metadata only the mark: they are kept
 //! as texts, so `attributes['n'] = 5` would also find the text.
 
+use std::ops::Bound;
+
+use roost_provider::time;
 use roost_provider::types::{AttributeValue, Span, TimeWindow};
 
 use crate::bindings::trace_store::{Condition as Asked, Field, Predicate, SpanQuery};
@@ -94,29 +97,21 @@ impl Filter {
 
     /// Narrow the window by a condition on the start.
     fn narrow(&mut self, condition: &Asked) -> bool {
-        let (Asked::Equal(value)
-        | Asked::Less(value)
-        | Asked::LessOrEqual(value)
-        | Asked::Greater(value)
-        | Asked::GreaterOrEqual(value)) = condition
-        else {
-            return false;
+        let (from, to) = match *condition {
+            Asked::Equal(AttributeValue::Integer(at)) => (Bound::Included(at), Bound::Included(at)),
+            Asked::Less(AttributeValue::Integer(at)) => (Bound::Unbounded, Bound::Excluded(at)),
+            Asked::LessOrEqual(AttributeValue::Integer(at)) => {
+                (Bound::Unbounded, Bound::Included(at))
+            }
+            Asked::Greater(AttributeValue::Integer(at)) => (Bound::Excluded(at), Bound::Unbounded),
+            Asked::GreaterOrEqual(AttributeValue::Integer(at)) => {
+                (Bound::Included(at), Bound::Unbounded)
+            }
+            _ => return false,
         };
-        let AttributeValue::Integer(instant) = *value else {
-            return false;
-        };
-        // No span began before 1970.
-        let at = u64::try_from(instant).unwrap_or(0);
-        let after = u64::try_from(i128::from(instant) + 1).unwrap_or(0);
-        let (start, end) = match condition {
-            Asked::GreaterOrEqual(_) => (at, u64::MAX),
-            Asked::Greater(_) => (after, u64::MAX),
-            Asked::Less(_) => (0, at),
-            Asked::LessOrEqual(_) => (0, after),
-            _ => (at, after),
-        };
-        self.window.start = self.window.start.max(start);
-        self.window.end = self.window.end.min(end);
+        let window = time::window((from, to));
+        self.window.start = self.window.start.max(window.start);
+        self.window.end = self.window.end.min(window.end);
         true
     }
 }

@@ -4,6 +4,8 @@
 //! A predicate is handed down only where Phoenix cannot leave out a span that fits: the host
 //! would never see it again. It counts as applied where Phoenix lets no other through.
 
+use std::ops::Bound;
+
 use roost_provider::time;
 use roost_provider::types::AttributeValue;
 
@@ -164,29 +166,25 @@ impl Window {
 
     /// Narrow the window by a condition on the start.
     pub(crate) fn narrow(&mut self, condition: &Condition) -> bool {
-        let (Condition::Equal(value)
-        | Condition::Less(value)
-        | Condition::LessOrEqual(value)
-        | Condition::Greater(value)
-        | Condition::GreaterOrEqual(value)) = condition
-        else {
-            return false;
+        let (from, to) = match *condition {
+            Condition::Equal(AttributeValue::Integer(at)) => {
+                (Bound::Included(at), Bound::Included(at))
+            }
+            Condition::Less(AttributeValue::Integer(at)) => (Bound::Unbounded, Bound::Excluded(at)),
+            Condition::LessOrEqual(AttributeValue::Integer(at)) => {
+                (Bound::Unbounded, Bound::Included(at))
+            }
+            Condition::Greater(AttributeValue::Integer(at)) => {
+                (Bound::Excluded(at), Bound::Unbounded)
+            }
+            Condition::GreaterOrEqual(AttributeValue::Integer(at)) => {
+                (Bound::Included(at), Bound::Unbounded)
+            }
+            _ => return false,
         };
-        let AttributeValue::Integer(instant) = *value else {
-            return false;
-        };
-        // No span began before 1970, and none ends a nanosecond after the last instant.
-        let at = u64::try_from(instant).unwrap_or(0);
-        let after = u64::try_from(i128::from(instant) + 1).unwrap_or(0);
-        let (start, end) = match condition {
-            Condition::GreaterOrEqual(_) => (at, u64::MAX),
-            Condition::Greater(_) => (after, u64::MAX),
-            Condition::Less(_) => (0, at),
-            Condition::LessOrEqual(_) => (0, after),
-            _ => (at, after),
-        };
-        self.start = self.start.max(start);
-        self.end = self.end.min(end);
+        let window = time::window((from, to));
+        self.start = self.start.max(window.start);
+        self.end = self.end.min(window.end);
         true
     }
 }

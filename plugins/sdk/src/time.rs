@@ -3,9 +3,12 @@
 //! The calendar is Howard Hinnant's `days_from_civil` and its inverse, some thirty lines. A
 //! library of dates is a third of a megabyte in a component, for its time zones and messages.
 
+use std::ops::{Bound, RangeBounds};
+
 use serde::{Deserialize as _, Deserializer, de};
 
 use crate::bindings::wasi::clocks::{monotonic_clock, wall_clock};
+use crate::types::TimeWindow;
 
 const SECOND: u64 = 1_000_000_000;
 const DAY: i64 = 86_400;
@@ -71,6 +74,27 @@ pub fn ceil_to(unit: u64, nanoseconds: u64) -> u64 {
     nanoseconds
         .checked_next_multiple_of(unit)
         .unwrap_or(u64::MAX - u64::MAX % unit)
+}
+
+/// The window of those timestamps that lie in a range of whole numbers, such as `i64::MIN..5`: what
+/// a condition on a time leaves.
+#[must_use]
+pub fn window(range: impl RangeBounds<i64>) -> TimeWindow {
+    // Nothing was before 1970, and nothing is a nanosecond after the last instant.
+    let at = |instant: &i64| u64::try_from(*instant).unwrap_or(0);
+    let after = |instant: &i64| u64::try_from(i128::from(*instant) + 1).unwrap_or(0);
+    TimeWindow {
+        start: match range.start_bound() {
+            Bound::Included(instant) => at(instant),
+            Bound::Excluded(instant) => after(instant),
+            Bound::Unbounded => 0,
+        },
+        end: match range.end_bound() {
+            Bound::Included(instant) => after(instant),
+            Bound::Excluded(instant) => at(instant),
+            Bound::Unbounded => u64::MAX,
+        },
+    }
 }
 
 /// The host's clock, in nanoseconds since the Unix epoch.
@@ -224,6 +248,21 @@ mod tests {
             Some(morning)
         );
         assert_eq!(parse("1969-12-31T23:59:59Z"), Some(0));
+    }
+
+    #[test]
+    fn a_range_of_numbers_is_a_window_of_instants() {
+        let of = |range: (Bound<i64>, Bound<i64>)| {
+            let window = window(range);
+            (window.start, window.end)
+        };
+        let (at, beyond) = (Bound::Included(5), Bound::Excluded(5));
+        assert_eq!(of((at, at)), (5, 6));
+        assert_eq!(of((beyond, Bound::Unbounded)), (6, u64::MAX));
+        assert_eq!(of((Bound::Unbounded, beyond)), (0, 5));
+        assert_eq!(of((Bound::Included(-5), Bound::Included(-1))), (0, 0));
+        let last = Bound::Included(i64::MAX);
+        assert_eq!(of((last, last)), (i64::MAX as u64, i64::MAX as u64 + 1));
     }
 
     #[test]
