@@ -143,6 +143,11 @@ impl Lanes {
         self.waiting
     }
 
+    /// Of how many tenants spans wait.
+    pub(super) fn tenants_waiting(&self) -> usize {
+        self.turns.len()
+    }
+
     /// What is not settled and not on the way to disk.
     pub(super) fn queued(&self) -> Held {
         self.queued

@@ -23,6 +23,8 @@ pub struct Project {
     tenant_id: String,
     service: String,
     name: String,
+    /// Whether its spans come with a resource of their own.
+    is_foreign: bool,
     house: Option<Arc<House>>,
     resource: Vec<KeyValue>,
     preset: Preset,
@@ -93,6 +95,7 @@ impl Project {
             tenant_id,
             service,
             name: name.into(),
+            is_foreign: false,
             house: None,
             resource: Vec::new(),
             preset: Preset::default(),
@@ -105,9 +108,10 @@ impl Project {
     /// own: nothing is added to it.
     #[must_use]
     pub fn of_foreign_spans(name: impl Into<String>) -> Self {
-        let mut project = Self::new("", "", name);
-        project.resource.clear();
-        project
+        Self {
+            is_foreign: true,
+            ..Self::new("", "", name)
+        }
     }
 
     /// Adds attributes to the resource, such as `service.version` and
@@ -173,6 +177,9 @@ impl Project {
 
     /// The attributes of its resource.
     pub(super) fn resource(&self) -> Vec<KeyValue> {
+        if self.is_foreign {
+            return Vec::new();
+        }
         let mut resource = vec![
             KeyValue::new("service.name", self.service.clone()),
             KeyValue::new("tenant.id", self.tenant_id.clone()),

@@ -35,6 +35,12 @@ const MAX_BYTES: usize = 64 * 1_024 * 1_024;
 /// The most bytes of spans that found no room and are not on disk yet.
 const MAX_SPILLED_BYTES: usize = 16 * 1_024 * 1_024;
 
+/// How many spans of each tenant wait, on average, before a batch leaves, as long as there is room:
+/// what is done once for the spans of a tenant in a request is worth more of them.
+const GATHERED: usize = 8;
+/// What part of the queue may wait for that.
+const GATHERED_PART: usize = 4;
+
 /// How many spans leave until whoever waits for room is woken: one that is woken for each sleeps
 /// again after each.
 const WAKE_EVERY: usize = 64;
@@ -372,7 +378,10 @@ impl Queue {
 
     fn batch_is_full(&self, state: &State) -> bool {
         let waiting = state.lanes.waiting();
-        waiting.spans >= self.bounds.batch_spans || waiting.bytes >= self.bounds.batch_bytes
+        let gathered = GATHERED * state.lanes.tenants_waiting();
+        let gathered = gathered.min(self.bounds.spans / GATHERED_PART);
+        waiting.spans >= self.bounds.batch_spans.max(gathered)
+            || waiting.bytes >= self.bounds.batch_bytes
     }
 
     /// Tells the export thread of spans that came in, if it has to know.

@@ -1,6 +1,6 @@
-//! Waiting for room.
+//! Waiting for room, and for company.
 
-#![allow(clippy::unwrap_used)]
+#![allow(clippy::unwrap_used, clippy::indexing_slicing)]
 
 use super::super::project::Project;
 use super::*;
@@ -83,4 +83,39 @@ fn spans_of_many_tenants_are_taken_together_or_not_at_all() {
         waited.unwrap();
     });
     assert_eq!(queue.unsettled(), 4);
+}
+
+/// With many tenants a batch waits until each has several spans, but never for more than a
+/// quarter of the queue; with few it leaves when it is full.
+#[test]
+fn spans_of_many_tenants_gather_before_they_leave() {
+    let queue = Arc::new(Queue::new(Bounds {
+        spans: 160,
+        batch_spans: 10,
+        batch_bytes: 1 << 20,
+        spills: false,
+    }));
+    let spans: Vec<_> = (0..20).map(|n| span(&format!("tenant {n}"))).collect();
+    let push = |tenant: usize| {
+        let span = EndedSpan {
+            project: Arc::clone(&spans[tenant].project),
+            ..span("")
+        };
+        queue.push(span, None, Duration::ZERO).unwrap();
+    };
+    let take = || {
+        let batch = queue.take(false);
+        let sizes: Vec<_> = batch.iter().map(Parcel::len).collect();
+        batch
+            .into_iter()
+            .for_each(|parcel| parcel.settle(Fate::Delivered));
+        sizes
+    };
+    (0..10).for_each(|_| push(0));
+    assert_eq!(take(), [10]);
+    // Twenty tenants with two spans each, which is what may wait.
+    (0..39).for_each(|n| push(n % 20));
+    assert_eq!(take(), [0; 0]);
+    push(39 % 20);
+    assert_eq!(take(), [2; 5]);
 }
