@@ -54,7 +54,7 @@ impl Service {
             "[cache]\nenabled = false\n[telemetry.batch_config]\nmax_queue_size = 16384\n\
              max_export_batch_size = 1000\nschedule_delay_millis = 50\n\
              export_timeout_millis = 600000\n\
-             [plugins]\nfolder = \".\"\n[database]\nfolder = \".\"\n\
+             [plugins]\nfolder = \".\"\n[database]\nfolder = \"databases\"\n\
              [connections.default]\n{connection}\n"
         );
         let file = folder.path().join("roost.toml");
@@ -99,7 +99,7 @@ impl Service {
     }
 
     pub(crate) fn database(&self) -> PathBuf {
-        self.folder().join("default.db")
+        self.folder().join("databases/default.db")
     }
 
     /// With what is still in the log beside it.
