@@ -35,6 +35,7 @@ pub(crate) struct RpcStatus {
 
 impl RpcStatus {
     /// A status; with a delay, it asks to be left alone for so long.
+    #[cfg(feature = "serve")]
     pub(crate) fn new(code: i32, message: String, retry_after: Option<Duration>) -> Self {
         let details = retry_after.map(|delay| Any {
             type_url: format!("type.googleapis.com/{RETRY_INFO}"),

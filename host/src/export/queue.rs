@@ -35,8 +35,10 @@ const MAX_BYTES: usize = 64 * 1_024 * 1_024;
 /// The most bytes of spans that found no room and are not on disk yet.
 const MAX_SPILLED_BYTES: usize = 16 * 1_024 * 1_024;
 
-/// How many spans of each tenant wait, on average, before a batch leaves, as long as there is room:
-/// what is done once for the spans of a tenant in a request is worth more of them.
+/// Of how many tenants spans wait that a batch leaves later for: what is done once for the spans of
+/// a tenant in a request is worth more of them.
+const MANY_TENANTS: usize = 16;
+/// How many spans of each of so many wait then, on average.
 const GATHERED: usize = 8;
 /// What part of the queue may wait for that.
 const GATHERED_PART: usize = 4;
@@ -378,8 +380,10 @@ impl Queue {
 
     fn batch_is_full(&self, state: &State) -> bool {
         let waiting = state.lanes.waiting();
-        let gathered = GATHERED * state.lanes.tenants_waiting();
-        let gathered = gathered.min(self.bounds.spans / GATHERED_PART);
+        let gathered = match state.lanes.tenants_waiting() {
+            ..MANY_TENANTS => 0,
+            tenants => (GATHERED * tenants).min(self.bounds.spans / GATHERED_PART),
+        };
         waiting.spans >= self.bounds.batch_spans.max(gathered)
             || waiting.bytes >= self.bounds.batch_bytes
     }

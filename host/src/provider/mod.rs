@@ -145,6 +145,7 @@ impl Provider {
     }
 
     /// What is beneath, for those who call the provider as it is.
+    #[cfg(feature = "check")]
     pub(crate) fn connection(&self) -> &Connection {
         &self.connection
     }
