@@ -9,6 +9,7 @@
 
 mod bare;
 mod call;
+mod chat;
 mod instance;
 mod load;
 mod native;

@@ -7,6 +7,7 @@ use roost::contract::TimeWindow;
 use roost::provider::SpanQuery;
 use roost_tests::eventually;
 
+use crate::chat::chat;
 use crate::service::{Service, TENANT};
 
 /// Phoenix stores some hundred spans a second, on a machine with nothing else to do.
@@ -16,7 +17,7 @@ const STORED_EACH: Duration = Duration::from_millis(180);
 pub(crate) async fn write(service: &Service, count: usize) -> Result<()> {
     let stored = STORED_EACH * u32::try_from(count)?;
     for number in 0..count {
-        write_one(service, i64::try_from(number)?);
+        chat(&service.telemetry, TENANT, i64::try_from(number)?);
         if number % 1_000 == 999 {
             // The queue holds two thousand.
             let report = service.telemetry.force_flush(stored).await;
@@ -31,45 +32,4 @@ pub(crate) async fn write(service: &Service, count: usize) -> Result<()> {
         Ok(())
     })
     .await
-}
-
-/// A span as the instrumentation of a chat library makes it.
-fn write_one(service: &Service, number: i64) {
-    const SYSTEM: &str = "You help the users of a video library to find the scene they have in \
-        mind. Answer with the number of the clip, the time in it and one sentence that says why \
-        it fits. If nothing fits say so; never make up a clip.";
-    const FOUND: &str = "Clip 4711 at 00:12:35 fits best: the camera follows a barn owl that \
-        leaves the \"tower\" at dusk, circles over the field twice and comes back with a mouse.\n\
-        Clip 812 at 00:03:10 shows an owl as well, but in daylight and from far away.";
-    let asked = format!("Where does the owl fly home at night? It was about minute {number}.");
-    let input = format!(
-        r#"{{"messages":[{{"role":"system","content":"{SYSTEM}"}},{{"role":"user","content":"{asked}"}}]}}"#
-    );
-    service
-        .telemetry
-        .span("ChatCompletion", TENANT)
-        .kind("LLM")
-        .attribute("llm.provider", "openai")
-        .attribute("llm.model_name", "gpt-4o-mini")
-        .attribute(
-            "llm.invocation_parameters",
-            r#"{"temperature": 0.2, "max_tokens": 512, "top_p": 1.0}"#,
-        )
-        .attribute("llm.input_messages.0.message.role", "system")
-        .attribute("llm.input_messages.0.message.content", SYSTEM)
-        .attribute("llm.input_messages.1.message.role", "user")
-        .attribute("llm.input_messages.1.message.content", asked)
-        .attribute("llm.output_messages.0.message.role", "assistant")
-        .attribute("llm.output_messages.0.message.content", FOUND)
-        .attribute("llm.token_count.prompt", 180 + number)
-        .attribute("llm.token_count.completion", 74)
-        .attribute("llm.token_count.total", 254 + number)
-        .attribute("input.value", input)
-        .attribute("input.mime_type", "application/json")
-        .attribute("output.value", FOUND)
-        .attribute("output.mime_type", "text/plain")
-        .attribute("score", 0.5 + number as f64 / 4096.0)
-        .attribute("cached", number % 2 == 0)
-        .attribute("user.id", format!("user-{}", number % 100))
-        .in_scope(|_| ());
 }

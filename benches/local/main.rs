@@ -6,6 +6,8 @@
 
 #![allow(clippy::unwrap_used, reason = "a benchmark that fails has to stop")]
 
+#[path = "../chat.rs"]
+mod chat;
 mod native;
 mod service;
 mod spans;

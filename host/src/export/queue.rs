@@ -35,12 +35,12 @@ const MAX_BYTES: usize = 64 * 1_024 * 1_024;
 /// The most bytes of spans that found no room and are not on disk yet.
 const MAX_SPILLED_BYTES: usize = 16 * 1_024 * 1_024;
 
-/// Of how many tenants spans wait that a batch leaves later for: what is done once for the spans of
-/// a tenant in a request is worth more of them.
+/// From so many waiting tenants on, a full batch waits for more spans of each: what a request says
+/// once for each tenant is then shared by more of them.
 const MANY_TENANTS: usize = 16;
-/// How many spans of each of so many wait then, on average.
+/// How many spans of each tenant, on average, it waits for.
 const GATHERED: usize = 8;
-/// What part of the queue may wait for that.
+/// It does not wait once this part of the queue does: a quarter.
 const GATHERED_PART: usize = 4;
 
 /// How many spans leave until whoever waits for room is woken: one that is woken for each sleeps

@@ -37,7 +37,7 @@ const CONTRACT: &[File] = files! { "wit":
     "deps/sockets.wit" => "wit/deps/sockets.wit",
 };
 
-const COMMON: &[File] = files! { "templates/common":
+const EVERY_LANGUAGE: &[File] = files! { "templates/every-language":
     "world.wit" => "wit/world.wit",
     "DEBUGGING.md" => "DEBUGGING.md",
 };
@@ -89,5 +89,8 @@ pub(super) fn files(language: Language) -> impl Iterator<Item = File> {
         Language::Python => PYTHON,
         Language::Javascript => JAVASCRIPT,
     };
-    [CONTRACT, COMMON, own].into_iter().flatten().copied()
+    [CONTRACT, EVERY_LANGUAGE, own]
+        .into_iter()
+        .flatten()
+        .copied()
 }
