@@ -78,8 +78,7 @@ impl Listener {
         tasks.spawn(async move {
             let stop = surroundings.stop.clone();
             let accepting = async {
-                // Those beyond the bound wait in the system's queue.
-                while let Ok(place) = Arc::clone(&places).acquire_owned().await {
+                loop {
                     let stream = match self.socket.accept().await {
                         Ok((stream, _)) => stream,
                         Err(error) => {
@@ -87,6 +86,11 @@ impl Listener {
                             tokio::time::sleep(ACCEPT_PAUSE).await;
                             continue;
                         }
+                    };
+                    // Not before somebody came: a port that nobody uses would keep a place from
+                    // the others. One beyond the bound waits here, more in the system's queue.
+                    let Ok(place) = Arc::clone(&places).acquire_owned().await else {
+                        return;
                     };
                     let (around, tls, service) = (surroundings.clone(), tls.clone(), service.clone());
                     surroundings.tasks.spawn(async move {
