@@ -13,6 +13,7 @@ mod chat;
 mod instance;
 mod load;
 mod native;
+mod provoker;
 mod reading;
 mod record;
 mod replay;

@@ -18,6 +18,7 @@ use tokio::task::yield_now;
 use wasmtime::component::Component;
 
 use crate::bare;
+use crate::provoker::{self, Provoke};
 use crate::report::{Comparison, Report, Target};
 
 /// How many calls a 99th percentile is taken from, and how long it is from one to the next.
@@ -161,20 +162,62 @@ fn restart(report: &mut Report, runtime: &Runtime) -> Result<()> {
 }
 
 /// What another provider does, at full speed, while a provider's 99th percentile is taken.
-const MISDEEDS: [(&str, &str); 8] = [
-    ("p99 of calls beside a provider that loops", "loop"),
+const MISDEEDS: [(&str, &str, Option<Provoke>); 16] = [
+    ("p99 of calls beside a provider that loops", "loop", None),
     (
         "p99 beside one that asks the host without end",
         "busy-host-calls",
+        None,
     ),
-    ("p99 beside one that takes memory without end", "memory"),
-    ("p99 beside one that grows with each call", "growth"),
-    ("p99 beside one that calls itself without end", "recursion"),
-    ("p99 beside one that answers 4 MiB", "giant-result"),
-    ("p99 beside one that floods the log", "log-flood"),
+    (
+        "p99 beside one that takes memory without end",
+        "memory",
+        None,
+    ),
+    ("p99 beside one that grows with each call", "growth", None),
+    ("p99 beside one with large tables", "table", None),
+    (
+        "p99 beside one that calls itself without end",
+        "recursion",
+        None,
+    ),
+    ("p99 beside one that hoards resources", "hoard", None),
+    ("p99 beside one that answers 4 MiB", "giant-result", None),
+    (
+        "p99 beside one that sends megabytes",
+        "giant-request",
+        Some(Provoke::Take),
+    ),
+    (
+        "p99 beside one that reads an answer without end",
+        "giant-response",
+        Some(Provoke::Pour),
+    ),
+    (
+        "p99 beside one whose answer drips in",
+        "slow-drip",
+        Some(Provoke::Drip),
+    ),
+    (
+        "p99 beside one that follows redirects to where it may not",
+        "forbidden-redirect",
+        Some(Provoke::Redirect),
+    ),
+    ("p99 beside one that floods the log", "log-flood", None),
     (
         "p99 beside one that traps in every third call",
         "trap-every-third",
+        None,
+    ),
+    (
+        "p99 beside one that hangs when it is initialised",
+        "initialize-hangs",
+        None,
+    ),
+    (
+        "p99 beside one that answers more than it is asked for",
+        "describe-lies",
+        None,
     ),
 ];
 
@@ -187,7 +230,7 @@ fn beside(report: &mut Report, runtime: &Runtime) -> Result<()> {
     folder.install("echo", &echo()?)?;
     folder.install("bad", &misdeeds()?)?;
     let host = runtime.block_on(start(&folder, &cache))?;
-    let connect = |provider: &str, config: Value| {
+    let connect = |provider: &str, config: Value, host_of: Option<&String>| {
         let spec = ConnectionSpec {
             name: provider.to_owned(),
             provider: provider.to_owned(),
@@ -195,14 +238,17 @@ fn beside(report: &mut Report, runtime: &Runtime) -> Result<()> {
             secrets: [].into(),
             secrets_refresh: Duration::from_secs(300),
             database: DatabaseSpec::default(),
-            allow_hosts: Vec::new(),
+            allow_hosts: host_of.cloned().into_iter().collect(),
             limits: ConnectionLimits::default(),
         };
         Provider::connect(&host, spec, Scope::All)
     };
-    let good = connect("echo", json!({}));
-    for (name, misdeed) in MISDEEDS {
-        let bad = connect("bad", json!({ "misdeed": misdeed }));
+    let good = connect("echo", json!({}), None);
+    for (name, misdeed, provoke) in MISDEEDS {
+        let server = provoke.map(provoker::start).transpose()?;
+        let url = server.as_deref().unwrap_or_default();
+        let config = json!({ "misdeed": misdeed, "url": url });
+        let bad = connect("bad", config, server.as_ref());
         report.compare(
             Comparison {
                 name,

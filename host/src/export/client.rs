@@ -102,11 +102,12 @@ impl Transport {
         let failed = |error: &dyn std::error::Error| {
             format!("no client can be made for {}: {error}", endpoint.uri)
         };
+        let names = endpoint.names.as_ref();
         match endpoint.protocol {
-            Protocol::Grpc => GrpcClient::new(&endpoint.uri)
+            Protocol::Grpc => GrpcClient::new(&endpoint.uri, names)
                 .map(Self::Grpc)
                 .map_err(|error| failed(&error)),
-            Protocol::HttpProtobuf => HttpClient::new()
+            Protocol::HttpProtobuf => HttpClient::new(names)
                 .map(Self::Http)
                 .map_err(|error| failed(&error)),
         }

@@ -11,6 +11,7 @@ use futures_util::future::BoxFuture;
 use http::{HeaderMap, HeaderName, HeaderValue};
 use opentelemetry::KeyValue;
 
+use super::names::Names;
 use super::project::Project;
 use super::sink::SpanSink;
 
@@ -96,6 +97,8 @@ pub struct OtlpDestination {
     pub routing: Routing,
     /// What the backend takes at most.
     pub limits: RequestLimits,
+    /// Who looks up the endpoint's name; `None` is the system.
+    pub(crate) names: Option<Names>,
 }
 
 impl OtlpDestination {
@@ -110,6 +113,7 @@ impl OtlpDestination {
             span_attributes: Vec::new(),
             routing,
             limits: RequestLimits::default(),
+            names: None,
         }
     }
 

@@ -18,6 +18,7 @@ use tonic::{Code, Status};
 
 use super::answer::RpcStatus;
 use super::client::{CONNECT_TIMEOUT, USER_AGENT};
+use super::names::Names;
 use super::outcome::Outcome;
 use super::route::Address;
 
@@ -35,7 +36,7 @@ pub(super) struct GrpcClient {
 
 impl GrpcClient {
     /// Called inside a tokio runtime, which runs the connection.
-    pub(super) fn new(uri: &Uri) -> Result<Self, tonic::transport::Error> {
+    pub(super) fn new(uri: &Uri, names: Option<&Names>) -> Result<Self, tonic::transport::Error> {
         let mut endpoint = Endpoint::from(uri.clone())
             .user_agent(USER_AGENT)?
             .connect_timeout(CONNECT_TIMEOUT)
@@ -44,7 +45,10 @@ impl GrpcClient {
             endpoint = endpoint.tls_config(ClientTlsConfig::new().with_native_roots())?;
         }
         Ok(Self {
-            channel: endpoint.connect_lazy(),
+            channel: match names {
+                Some(names) => endpoint.connect_with_connector_lazy(names.connector()),
+                None => endpoint.connect_lazy(),
+            },
         })
     }
 

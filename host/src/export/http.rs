@@ -1,5 +1,6 @@
 //! OTLP over HTTP with protobuf bodies.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
@@ -9,6 +10,7 @@ use reqwest::redirect::Policy;
 use reqwest::{Client, Response};
 
 use super::client::{CONNECT_TIMEOUT, USER_AGENT};
+use super::names::Names;
 use super::outcome::{Outcome, retry_after};
 use super::route::Address;
 
@@ -25,14 +27,18 @@ pub(super) struct HttpClient {
 }
 
 impl HttpClient {
-    pub(super) fn new() -> Result<Self, reqwest::Error> {
-        let client = Client::builder()
+    pub(super) fn new(names: Option<&Names>) -> Result<Self, reqwest::Error> {
+        let mut client = Client::builder()
             .user_agent(USER_AGENT)
             .connect_timeout(CONNECT_TIMEOUT)
             // Credentials go to the endpoint and to nobody it may point at.
-            .redirect(Policy::none())
-            .build()?;
-        Ok(Self { client })
+            .redirect(Policy::none());
+        if let Some(Names(resolver)) = names {
+            client = client.dns_resolver(Arc::clone(resolver));
+        }
+        Ok(Self {
+            client: client.build()?,
+        })
     }
 
     pub(super) async fn send(&self, to: &Address, body: Bytes, timeout: Duration) -> Outcome {

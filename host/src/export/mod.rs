@@ -33,6 +33,7 @@ mod http;
 mod ingest;
 mod lane;
 mod ledger;
+mod names;
 mod origin;
 mod outcome;
 mod packed;
@@ -59,6 +60,7 @@ pub use destination::{
 pub use flush::{FlushReport, TenantFlush};
 pub use ingest::{EncodedSpans, IngestError, Receipt, Settlement};
 pub use ledger::ProjectStats;
+pub(crate) use names::Names;
 pub use origin::{Origin, SchemaUrls};
 pub use packed::PackedSpans;
 pub use pipeline::{Pipeline, StartError};

@@ -18,6 +18,7 @@ use super::destination::{
     Routing,
 };
 use super::encode::{encode_attributes, put_string};
+use super::names::Names;
 use super::origin::{Origin, SchemaUrls};
 use super::project::{Project, ProjectId, merge};
 use super::sink::Sink;
@@ -37,6 +38,7 @@ const MAX_SESSIONS: NonZeroUsize = NonZeroUsize::MIN.saturating_add(8_191);
 pub(super) struct Endpoint {
     pub(super) protocol: Protocol,
     pub(super) uri: Uri,
+    pub(super) names: Option<Names>,
 }
 
 /// Spans of equal lanes may share a request.
@@ -175,6 +177,7 @@ impl Route {
                 endpoint: Endpoint {
                     protocol: destination.protocol,
                     uri,
+                    names: destination.names.clone(),
                 },
                 headers,
             }),

@@ -18,7 +18,7 @@ use crate::contract::{
     ProjectRouting, ProviderError, SpanExport,
 };
 use crate::export::{
-    Destination, DestinationResolver, OtlpDestination, Project, Protocol, RequestLimits,
+    Destination, DestinationResolver, Names, OtlpDestination, Project, Protocol, RequestLimits,
     ResolveError, Routing,
 };
 use crate::provider::Provider;
@@ -226,12 +226,9 @@ async fn destination(
         let value = HeaderValue::try_from(value).map_err(|_| wrong())?;
         headers.insert(HeaderName::try_from(&name).map_err(|_| wrong())?, value);
     }
-    headers.extend(
-        provider
-            .export_credentials(&endpoint, named)
-            .await
-            .map_err(resolve_error)?,
-    );
+    let access = provider.span_access(&endpoint, named).await;
+    let access = access.map_err(resolve_error)?;
+    headers.extend(access.headers);
     Ok(OtlpDestination {
         protocol: match export.protocol {
             OtlpProtocol::Grpc => Protocol::Grpc,
@@ -251,6 +248,7 @@ async fn destination(
             spans: usize::MAX,
             ..limits(provider)?
         },
+        names: access.names.map(Names),
     })
 }
 

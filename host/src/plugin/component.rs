@@ -69,7 +69,8 @@ impl ProviderComponent {
         let log = Arc::new(LogBudget::new(limits));
         let mut store = State::store(engine, name, outbound, limits, &log);
         arm(&mut store, "describe", deadline);
-        let interrupted = Arc::clone(&store.data().interrupted);
+        let clock = Arc::clone(&store.data().clock);
+        let share = engine.turns.share();
         let described = async {
             let instance = pre.instantiate_async(&mut store).await?;
             // Loading looks at the type of every function, so a provider with another
@@ -80,7 +81,7 @@ impl ProviderComponent {
             };
             guests.provider.call_describe(&mut store).await.map(Ok)
         };
-        let described = engine.turns.run(&interrupted, described);
+        let described = share.run(&clock, described);
         let info = timeout_at(deadline.into(), described)
             .await
             .unwrap_or_else(|_| Err(DeadlinePassed.into()))

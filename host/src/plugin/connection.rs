@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use http::HeaderMap;
+use reqwest::dns::Resolve;
 use tokio::task::coop::consume_budget;
 use url::Url;
 
@@ -23,6 +24,15 @@ use crate::contract::Error;
 #[derive(Clone)]
 pub(crate) struct Connection {
     inner: Arc<ConnectionInner>,
+}
+
+/// What sending spans to an endpoint takes.
+pub(crate) struct SpanAccess {
+    /// The credentials of the connection, if the endpoint is one of its own or the operator
+    /// named it.
+    pub(crate) headers: HeaderMap,
+    /// Who looks the endpoint up, if it was not the operator who named it.
+    pub(crate) names: Option<Arc<dyn Resolve>>,
 }
 
 /// What a connection brings along, whichever generation it is fitted to.
@@ -92,27 +102,29 @@ impl Connection {
         })
     }
 
-    /// The headers to present at `endpoint` when spans are sent there: the credentials of
-    /// this connection, if the endpoint is one of its own or the operator `named` it.
-    pub(crate) async fn credentials_for(
+    /// What sending spans to `endpoint` takes, if it is granted or the operator `named` it.
+    pub(crate) async fn span_access(
         &self,
         endpoint: &Url,
         named: Option<&Url>,
-    ) -> Result<HeaderMap, Error> {
+    ) -> Result<SpanAccess, Error> {
         let generation = self.generation()?;
         let pool = self.pool(&generation).await?;
         let resolved = pool.resolved();
-        if resolved.policy.is_endpoint(endpoint)
-            || named.is_some_and(|url| same_origin(url, endpoint))
-        {
+        let names = if named.is_some_and(|url| same_origin(url, endpoint)) {
+            None
+        } else {
+            let reach = resolved.policy.check(endpoint);
+            let reach = reach.map_err(Error::PermissionDenied)?;
+            Some(self.inner.runtime.clients.names(reach))
+        };
+        let headers = if names.is_none() || resolved.policy.is_endpoint(endpoint) {
             let headers = resolved.credentials.headers().await;
-            return Ok(headers.map_err(Error::Unavailable)?.0);
-        }
-        resolved
-            .policy
-            .check(endpoint)
-            .map_err(Error::PermissionDenied)?;
-        Ok(HeaderMap::new())
+            headers.map_err(Error::Unavailable)?.0
+        } else {
+            HeaderMap::new()
+        };
+        Ok(SpanAccess { headers, names })
     }
 
     async fn pool(&self, generation: &Generation) -> Result<Arc<Pool>, Error> {

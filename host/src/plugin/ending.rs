@@ -43,7 +43,7 @@ pub(super) fn explain(
                 "{operation} was ended at its deadline; if the backend needs longer, {}",
                 limits.raise(setting)
             )),
-            is_fault: !state.waits_for_backend(),
+            is_fault: !state.waits_for_others(),
         };
     }
     if let Some(missing) = error.downcast_ref::<NotExported>() {

@@ -16,6 +16,7 @@ use super::limits::Limits;
 use super::logs::LogBudget;
 use super::outbound::Outbound;
 use super::state::{DeadlinePassed, State};
+use super::turns::Share;
 use crate::contract::Error;
 
 /// An initialised instance.
@@ -31,6 +32,7 @@ pub(crate) struct Instance {
 /// What an instance is made of.
 pub(super) struct Start<'a> {
     pub(super) engine: &'a Engine,
+    pub(super) share: &'a Share,
     pub(super) component: &'a ProviderComponent,
     /// The configuration for the guest.
     pub(super) config: &'a String,
@@ -69,14 +71,14 @@ impl Instance {
         {
             store.data_mut().database = GuestDatabase::of(start.database);
         }
-        let interrupted = Arc::clone(&store.data().interrupted);
+        let clock = Arc::clone(&store.data().clock);
         let started = async {
             let instance = component.pre.instantiate_async(&mut store).await?;
             let guests = component.indices.load(&mut store, &instance)?;
             let initialized = guests.provider.call_initialize(&mut store, config).await?;
             Ok((guests, initialized))
         };
-        let started = start.engine.turns.run(&interrupted, started);
+        let started = start.share.run(&clock, started);
         let outcome = timeout_at(deadline.into(), started)
             .await
             .unwrap_or_else(|_| Err(DeadlinePassed.into()));
@@ -106,6 +108,8 @@ impl Instance {
 pub(super) fn arm(store: &mut Store<State>, operation: &'static str, deadline: Instant) {
     let state = store.data_mut();
     state.outbound.operation = operation;
+    state.clock.reset();
+    state.began = Instant::now();
     state.deadline = deadline;
     store.set_epoch_deadline(1);
 }

@@ -52,7 +52,7 @@ pub use status::{
 };
 pub use trust::{LockError, LockFile};
 
-pub(crate) use connection::Connection;
+pub(crate) use connection::{Connection, SpanAccess};
 pub(crate) use guests::Guests;
 pub(crate) use limits::Class;
 pub(crate) use meter::error_name;

@@ -26,6 +26,7 @@ use super::spec::Resolved;
 use super::state::{DeadlinePassed, State};
 use super::status::Quarantine;
 use super::supervisor::Supervisor;
+use super::turns::Share;
 use crate::contract::Error;
 
 /// The instances of one generation for one connection.
@@ -35,6 +36,8 @@ pub(super) struct Pool {
     limits: Arc<Limits>,
     log: Arc<LogBudget>,
     supervisor: Supervisor,
+    /// Of the turns to compute.
+    share: Share,
     /// The one that waits longest is the first.
     idle: Mutex<Vec<Idle>>,
     permits: Arc<Semaphore>,
@@ -74,6 +77,7 @@ impl Pool {
             limits: Arc::clone(limits),
             log: Arc::new(LogBudget::new(limits)),
             supervisor: Supervisor::new(provider, connection, runtime.rules.clone()),
+            share: runtime.engine.turns.share(),
             idle: Mutex::default(),
             permits: Arc::new(Semaphore::new(size(limits.max_instances))),
         }
@@ -111,13 +115,15 @@ impl Pool {
         self.idle.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// An instance has answered, and may serve again.
-    fn keep(&self, mut instance: Instance) {
+    /// An instance has answered. It may serve again, or is returned.
+    fn keep(&self, mut instance: Instance) -> Option<Instance> {
         instance.calls += 1;
-        if instance.is_fresh(&self.limits) {
-            let since = Instant::now();
-            self.idle().push(Idle { instance, since });
+        if !instance.is_fresh(&self.limits) {
+            return Some(instance);
         }
+        let since = Instant::now();
+        self.idle().push(Idle { instance, since });
+        None
     }
 
     /// A warm instance, or a new one.
@@ -165,6 +171,7 @@ impl Pool {
         };
         let started = Instance::start(Start {
             engine: &runtime.engine,
+            share: &self.share,
             component: &generation.component,
             config: &self.resolved.config,
             #[cfg(feature = "database")]
@@ -226,8 +233,8 @@ pub(crate) struct Lease {
     instance: Instance,
     call: Call,
     watch: Stopwatch,
-    _running: TaskTrackerToken,
-    _permit: OwnedSemaphorePermit,
+    running: TaskTrackerToken,
+    permit: OwnedSemaphorePermit,
 }
 
 impl Lease {
@@ -263,8 +270,8 @@ impl Lease {
                 instance,
                 call,
                 watch,
-                _running: running,
-                _permit: permit,
+                running,
+                permit,
             })),
             Err(error) => {
                 generation.count_error();
@@ -288,11 +295,10 @@ impl Lease {
         let outcome = {
             let Instance { store, guests, .. } = &mut self.instance;
             let given_up = self.generation.given_up.cancelled();
-            let interrupted = Arc::clone(&store.data().interrupted);
-            let turns = &self.runtime.engine.turns;
+            let clock = Arc::clone(&store.data().clock);
             tokio::select! {
                 biased;
-                outcome = turns.run(&interrupted, call(store, guests)) => outcome,
+                outcome = self.pool.share.run(&clock, call(store, guests)) => outcome,
                 () = given_up => {
                     self.generation.count_error();
                     self.watch.stop(Some("unavailable"));
@@ -309,11 +315,10 @@ impl Lease {
     fn settle<T>(self, outcome: wasmtime::Result<Result<T, Error>>) -> Result<T, Error> {
         let state = self.instance.store.data();
         let verdict = state.outbound.take_verdict();
-        let answer = match outcome {
+        let (answer, spent) = match outcome {
             Ok(answer) => {
                 self.generation.answered();
-                self.pool.keep(self.instance);
-                answer
+                (answer, self.pool.keep(self.instance))
             }
             Err(error) => {
                 let Call {
@@ -325,9 +330,17 @@ impl Lease {
                     self.pool.supervisor.trapped(ending.why());
                     self.runtime.fault(&self.generation);
                 }
-                Err(ending.error)
+                (Err(ending.error), Some(self.instance))
             }
         };
+        if let Some(spent) = spent {
+            let (pool, held) = (Arc::clone(&self.pool), (self.permit, self.running));
+            // It takes milliseconds to give hundreds of megabytes back.
+            tokio::spawn(async move {
+                pool.share.step(|| drop(spent)).await;
+                drop(held);
+            });
+        }
         let answer = answer.map_err(|error| {
             self.generation.count_error();
             // A provider that failed because something was refused to it cannot know how to

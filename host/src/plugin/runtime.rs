@@ -20,7 +20,7 @@ pub(super) fn size(bytes: u64) -> usize {
 
 pub(crate) struct Runtime {
     pub(super) engine: Arc<Engine>,
-    clients: Clients,
+    pub(super) clients: Clients,
     /// The limits where a connection sets none.
     pub(super) limits: LimitsConfig,
     pub(super) rules: Rules,

@@ -2,7 +2,6 @@
 //! which nothing is granted but output, clocks, randomness and the connection's hosts.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
 use wasmtime::component::ResourceTable;
@@ -17,6 +16,7 @@ use super::limits::Limits;
 use super::logs::{GuestLog, LogBudget};
 use super::outbound::Outbound;
 use super::runtime::size;
+use super::turns::Clock;
 
 /// The data of an instance's store.
 pub(crate) struct State {
@@ -27,12 +27,13 @@ pub(crate) struct State {
     #[cfg(feature = "database")]
     pub(crate) database: GuestDatabase,
     fence: Fence,
-    /// When the call that runs now must have ended.
+    /// When the call that runs now began.
+    pub(super) began: Instant,
+    /// When it must have ended.
     pub(crate) deadline: Instant,
     /// When guest code was last seen to run.
     ran: Instant,
-    /// Whether it was computing when it was interrupted last.
-    pub(super) interrupted: Arc<AtomicBool>,
+    pub(super) clock: Arc<Clock>,
 }
 
 /// Resources, such as requests and their headers, that a guest may hold at once. Each costs
@@ -87,9 +88,10 @@ impl State {
                 memory_left: limits.memory(),
                 elements_left: limits.elements(),
             },
+            began: Instant::now(),
             deadline: Instant::now(),
             ran: Instant::now(),
-            interrupted: Arc::default(),
+            clock: Arc::default(),
         };
         let mut store = Store::new(&engine.wasmtime, state);
         store.limiter(|state| &mut state.fence);
@@ -100,8 +102,8 @@ impl State {
         store.epoch_deadline_callback(|mut store| {
             let now = Instant::now();
             store.data_mut().ran = now;
+            store.data().clock.interrupted();
             if now < store.data().deadline {
-                store.data().interrupted.store(true, Ordering::Relaxed);
                 Ok(UpdateDeadline::Yield(1))
             } else {
                 Err(DeadlinePassed.into())
@@ -118,10 +120,13 @@ impl State {
             .saturating_sub(self.fence.memory_left)
     }
 
-    /// Whether it waits for a backend, and not for itself or for its turn.
-    pub(super) fn waits_for_backend(&self) -> bool {
-        let computes = self.interrupted.load(Ordering::Relaxed);
-        !computes && self.ran.elapsed() > 2 * TICK && self.outbound.is_waiting()
+    /// Whether it waits for what it cannot hasten: a backend, or turns of which guests of other
+    /// connections have three quarters and more.
+    pub(super) fn waits_for_others(&self) -> bool {
+        if self.clock.wants_turn() {
+            return self.clock.computed() < self.began.elapsed() / 4;
+        }
+        self.ran.elapsed() > 2 * TICK && self.outbound.is_waiting()
     }
 }
 

@@ -55,7 +55,6 @@ pub(crate) use {
 
 use std::collections::BTreeSet;
 
-use http::HeaderMap;
 use url::Url;
 
 use cache::Answers;
@@ -66,7 +65,7 @@ use crate::contract::Error;
 use crate::contract::{
     Attribute, Capability, ExportOptions, Health, ProviderError, ProviderInfo, SpanExport,
 };
-use crate::plugin::{Class, Connection, ConnectionSpec, Host};
+use crate::plugin::{Class, Connection, ConnectionSpec, Host, SpanAccess};
 
 /// The most items that an operation collects from a backend's pages. What is larger is
 /// read in smaller windows.
@@ -298,15 +297,14 @@ impl Provider {
         .await
     }
 
-    /// The headers to present at `endpoint` when spans are sent there; `named` is what the
-    /// operator named for spans.
-    pub(crate) async fn export_credentials(
+    /// What sending spans to `endpoint` takes; `named` is what the operator named for spans.
+    pub(crate) async fn span_access(
         &self,
         endpoint: &Url,
         named: Option<&Url>,
-    ) -> Result<HeaderMap, ProviderError> {
+    ) -> Result<SpanAccess, ProviderError> {
         self.connection
-            .credentials_for(endpoint, named)
+            .span_access(endpoint, named)
             .await
             .map_err(|kind| self.error("configure-span-export", kind))
     }

@@ -14,11 +14,12 @@ use roost::config::{ConnectionLimits, LimitsConfig, PluginsConfig};
 use roost::contract::{Error, ProviderError};
 use roost::plugin::{ConnectionSpec, Host, Lookup};
 use roost::provider::{Provider, Scope};
-use roost_tests::{PluginFolder, Scripted, echo};
+use roost::{Config, TelemetryManager};
+use roost_tests::{PluginFolder, Scripted, echo, shell};
 use serde_json::json;
 use tokio::net::TcpListener;
 
-use crate::fixture::{one_span, query, spec, status_of, with_echo};
+use crate::fixture::{SOON, one_span, query, spec, status_of, with_echo};
 
 /// What asking for something ended in; `how` is told in the guest's `requests.rs`.
 async fn asked(provider: &Provider, how: &str, url: &str) -> ProviderError {
@@ -124,8 +125,14 @@ struct Names(Arc<Mutex<VecDeque<Vec<IpAddr>>>>);
 
 impl Names {
     fn answering(answers: &[&[&str]]) -> Self {
-        let answer = |addresses: &&[&str]| addresses.iter().map(|a| a.parse().unwrap()).collect();
-        Self(Arc::new(Mutex::new(answers.iter().map(answer).collect())))
+        let names = Self(Arc::default());
+        answers.iter().for_each(|answer| names.will_answer(answer));
+        names
+    }
+
+    fn will_answer(&self, addresses: &[&str]) {
+        let answer = addresses.iter().map(|a| a.parse().unwrap()).collect();
+        self.0.lock().unwrap().push_back(answer);
     }
 
     fn left(&self) -> usize {
@@ -140,7 +147,7 @@ impl Lookup for Names {
     }
 }
 
-async fn with_names(names: &Names, allow_hosts: &[String]) -> Result<(PluginFolder, Provider)> {
+async fn host_with_names(names: &Names) -> Result<(PluginFolder, Host)> {
     let folder = PluginFolder::new()?;
     folder.install("echo", &echo()?)?;
     let plugins = PluginsConfig {
@@ -149,6 +156,11 @@ async fn with_names(names: &Names, allow_hosts: &[String]) -> Result<(PluginFold
     };
     let limits = LimitsConfig::default();
     let host = Host::start_with_lookup(&plugins, &limits, names.clone()).await?;
+    Ok((folder, host))
+}
+
+async fn with_names(names: &Names, allow_hosts: &[String]) -> Result<(PluginFolder, Provider)> {
+    let (folder, host) = host_with_names(names).await?;
     let mut spec = spec(one_span());
     spec.allow_hosts = allow_hosts.to_vec();
     Ok((folder, Provider::connect(&host, spec, Scope::All)))
@@ -230,6 +242,75 @@ async fn a_name_that_changes_its_mind_gains_nothing() -> Result<()> {
     assert_eq!(names.left(), 1);
     assert_eq!(status_of(&provider, &url).await?, 200);
     assert_eq!((names.left(), server.seen().len()), (0, 2));
+    Ok(())
+}
+
+/// Spans leave by the host's own pipeline, to where a provider says.
+#[tokio::test]
+async fn spans_are_sent_to_no_address_that_a_name_may_not_lead_to() -> Result<()> {
+    for path in ["", "/v1/traces"] {
+        let listener = TcpListener::bind("127.0.0.1:0").await?;
+        let port = listener.local_addr()?.port();
+        let names = Names::answering(&[&["169.254.169.254"]]);
+        let (folder, host) = host_with_names(&names).await?;
+        let config = format!(
+            "telemetry.batch_config.export_timeout_millis = 300\n\
+             [connections.default]\nprovider = \"echo\"\n\
+             provider_config.endpoint = \"http://localhost:{port}{path}\"\n"
+        );
+        let config = Config::from_toml(&config, folder.path().join("roost.toml"))?;
+        let telemetry = TelemetryManager::with_host(config, host)?;
+        telemetry.span("work", "acme").in_scope(|_| ());
+        let report = telemetry.force_flush(SOON).await;
+        assert_eq!((report.delivered, report.dropped), (0, 1));
+        assert_eq!(names.left(), 0, "it was looked up");
+        nobody_knocked(&listener).await;
+
+        names.will_answer(&["127.0.0.1"]);
+        telemetry.span("work", "acme").in_scope(|_| ());
+        let (flushed, knock) = tokio::join!(telemetry.force_flush(SOON), listener.accept());
+        assert_eq!((knock.is_ok(), flushed.delivered), (true, 0));
+    }
+    Ok(())
+}
+
+/// A proxy looks names up, so only what is asked of it can be looked at; that is.
+#[tokio::test]
+async fn behind_a_proxy_what_was_not_granted_is_not_asked_for() -> Result<()> {
+    let proxy = Scripted::start(&[]).await?;
+    let folder = PluginFolder::new()?;
+    folder.install("echo", &echo()?)?;
+    for (granted, asked) in [
+        ("backend.team.example", 1),
+        ("*.team.example", 2),
+        ("other.example", 2),
+    ] {
+        // The name of a project is what the guest is to do.
+        let config = format!(
+            "plugins.folder = \".\"\n\
+             telemetry.tenant_service_template = \"read:http://backend.team.example/{{tenant_id}}/{{service}}\"\n\
+             [connections.default]\nprovider = \"echo\"\n\
+             provider_config.endpoint = \"http://localhost\"\n\
+             allow_hosts = [\"http://{granted}\"]\n"
+        );
+        std::fs::write(folder.path().join("roost.toml"), config)?;
+        let script = format!(
+            "unset NO_PROXY no_proxy; HTTP_PROXY={0} http_proxy={0} roost spans --tenant acme",
+            proxy.address()
+        );
+        let ran = shell(folder.path(), &script).await?;
+        assert_eq!(proxy.seen().len(), asked, "{granted}: {}", ran.stderr);
+        let told = ran
+            .stderr
+            .contains("allow_hosts = [\"http://backend.team.example:80\"]");
+        assert_eq!(told, granted == "other.example", "{}", ran.stderr);
+    }
+    let whole = "get http://backend.team.example/acme/";
+    assert!(
+        proxy.seen().iter().all(|head| head.starts_with(whole)),
+        "{:?}",
+        proxy.seen()
+    );
     Ok(())
 }
 

@@ -1,12 +1,14 @@
 //! Providers that fail again and again: held back, quarantined, rolled back, and lifted.
 
 use anyhow::{Context, Result, ensure};
+use futures_util::future::join_all;
 use roost::config::{ConnectionLimits, LimitsConfig, PluginsConfig};
 use roost::contract::Error;
 use roost::plugin::{ConnectionSpec, Host, Refusal};
 use roost::provider::{Provider, Scope};
 use roost_tests::{PluginFolder, Scripted, echo, echo_next, eventually, misdeeds};
 use serde_json::{Value, json};
+use tokio::time::timeout;
 
 use crate::fixture::{SOON, one_span, query, spec, status};
 use crate::misdeed::Misdeed;
@@ -95,6 +97,53 @@ async fn traps_within_the_window_quarantine_and_good_calls_between_do_not_help()
     };
     assert_eq!(answers, 8);
     assert!(matches!(error.kind(), Error::Unavailable(_)), "{error}");
+    Ok(())
+}
+
+/// One thread computes for all of them here.
+#[tokio::test]
+async fn guests_that_others_keep_from_computing_are_ended_and_not_blamed() -> Result<()> {
+    let folder = PluginFolder::new()?;
+    folder.install("echo", &echo()?)?;
+    let host = strict(&folder).await?;
+    let connect = |name: &str| {
+        let limits = ConnectionLimits {
+            call_timeout_millis: Some(300),
+            ..ConnectionLimits::default()
+        };
+        let spec = ConnectionSpec {
+            limits,
+            ..connection(name, one_span())
+        };
+        Provider::connect(&host, spec, Scope::All)
+    };
+    let all: Vec<_> = (0..8)
+        .map(|number| connect(&format!("c{number}")))
+        .collect();
+    for _ in 0..5 {
+        let ended = all.iter().map(async |one| {
+            let error = one.traces().get_spans(&query("loop")).await.err();
+            matches!(
+                error.map(|error| error.kind().clone()),
+                Some(Error::Timeout(_))
+            )
+        });
+        assert_eq!(join_all(ended).await, [true; 8]);
+    }
+    assert_eq!(status(&host, "echo")?.quarantines, []);
+    // Alone, it has nobody else to blame.
+    let alone = all.first().context("none")?;
+    let quarantined = async || loop {
+        let error = alone.traces().get_spans(&query("loop")).await.err();
+        if matches!(
+            error.map(|error| error.kind().clone()),
+            Some(Error::Unavailable(_))
+        ) {
+            break;
+        }
+    };
+    timeout(SOON, quarantined()).await?;
+    assert_eq!(status(&host, "echo")?.quarantines.len(), 1);
     Ok(())
 }
 

@@ -85,7 +85,10 @@ impl TelemetryProvider for Echo {
             ));
         };
         Ok(SpanExport::Otlp(OtlpExport {
-            protocol: OtlpProtocol::Grpc,
+            protocol: match endpoint.ends_with("/v1/traces") {
+                true => OtlpProtocol::HttpProtobuf,
+                false => OtlpProtocol::Grpc,
+            },
             endpoint,
             headers: Vec::new(),
             resource_attributes: vec![text("echo.project", project)],
