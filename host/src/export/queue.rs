@@ -9,31 +9,28 @@
 //! A span that ends is copied behind the others of its project ([`super::lane`]); from then on
 //! everything is done to all of them at once.
 
+mod admission;
 #[cfg(test)]
 mod tests;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use tokio::sync::Notify;
-use tokio::time::timeout_at;
 
-use super::account::{Account, DropReason, Fate};
+use super::account::{Account, Fate};
 use super::flush::Flushes;
 use super::lane::{Held, Lanes};
 use super::ledger::Ledger;
 use super::parcel::{Outgoing, Parcel, Seat};
-use super::project::Project;
-use super::span::EndedSpan;
 use super::spool::SpoolHealth;
-use super::ticket::Ticket;
+
+pub(super) use admission::{IngestRefusal, Refused};
 
 /// The most bytes of spans that are not settled yet.
 const MAX_BYTES: usize = 64 * 1_024 * 1_024;
-/// The most bytes of spans that found no room and are not on disk yet.
-const MAX_SPILLED_BYTES: usize = 16 * 1_024 * 1_024;
 
 /// From so many waiting tenants on, a full batch waits for more spans of each: what a request says
 /// once for each tenant is then shared by more of them.
@@ -61,20 +58,6 @@ pub(super) struct Bounds {
     /// Whether spans that find no room spill.
     pub(super) spills: bool,
 }
-
-/// Why spans were not taken in.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum IngestRefusal {
-    /// Not now.
-    Full,
-    /// Never again.
-    Closed,
-    /// Never, so many at once.
-    TooLarge,
-}
-
-/// Why a span was not taken in, and whose it was.
-pub(super) type Refused = (DropReason, Arc<Project>);
 
 /// The queue between the application's threads and the export thread.
 #[derive(Debug)]
@@ -130,155 +113,6 @@ impl Queue {
             flushes: Flushes::default(),
             spool: SpoolHealth::default(),
         }
-    }
-
-    /// Takes a span in, or says why not; either way it is counted. Waits up to `patience` for
-    /// room. One with a ticket, for which somebody waits, is sent at once.
-    pub(super) fn push(
-        &self,
-        span: EndedSpan,
-        ticket: Option<Arc<Ticket>>,
-        patience: Duration,
-    ) -> Result<(), Refused> {
-        let more = Held {
-            spans: 1,
-            bytes: span.bytes.len(),
-        };
-        let account = Arc::clone(self.ledger.account(&span.project));
-        account.created(1);
-        self.account.created(1);
-        let mut state = self.lock();
-        let has_room = |state: &State| {
-            let held = state.lanes.queued_of(&span.project);
-            held.allows(more, self.free(state))
-        };
-        let mut fits = has_room(&state);
-        if !fits && !self.bounds.spills && !patience.is_zero() {
-            state = self.wait_for_room(state, patience, &has_room);
-            fits = has_room(&state);
-        }
-        let reason = if state.closed {
-            DropReason::Shutdown
-        } else if fits {
-            let was_empty = state.lanes.waiting().spans == 0;
-            state.urgent |= ticket.is_some();
-            let epoch = state.epoch;
-            match ticket {
-                None => state.lanes.push_span(span, epoch),
-                ticket => state
-                    .lanes
-                    .push(span.into_outgoing(more.bytes, epoch, ticket)),
-            }
-            self.announce(state, was_empty);
-            return Ok(());
-        } else if self.may_spill(&state, more.bytes) {
-            let content = span.into_outgoing(more.bytes, state.epoch, ticket);
-            state.lanes.spill(&content);
-            state.spill.push(content);
-            drop(state);
-            self.arrival.notify_one();
-            return Ok(());
-        } else {
-            // What is in the way need not wait for its batch to fill.
-            self.hurry(state);
-            DropReason::QueueFull
-        };
-        account.settled(Fate::Dropped(reason), 1);
-        self.account.settled(Fate::Dropped(reason), 1);
-        Err((reason, span.project))
-    }
-
-    /// Takes spans in, all or none, and never waits. Those that are refused are not counted:
-    /// whoever brought them has them still, and gets them back.
-    pub(super) fn push_all(
-        &self,
-        spans: Vec<Outgoing>,
-    ) -> Result<(), (IngestRefusal, Vec<Outgoing>)> {
-        for content in &spans {
-            self.ledger.account(&content.project);
-        }
-        let mut state = self.lock();
-        if state.closed {
-            return Err((IngestRefusal::Closed, spans));
-        }
-        let free = self.free(&state);
-        let spilled = state.lanes.spilled().bytes;
-        let Some(seats) = self.seats(&spans, free, spilled, |of| {
-            state.lanes.queued_of(&of.project)
-        }) else {
-            let empty = self.seats(&spans, self.all(), 0, |_| Held::default());
-            self.hurry(state);
-            let refusal = match empty {
-                Some(_) => IngestRefusal::Full,
-                None => IngestRefusal::TooLarge,
-            };
-            return Err((refusal, spans));
-        };
-        let was_empty = state.lanes.waiting().spans == 0;
-        for (mut content, seat) in spans.into_iter().zip(seats) {
-            let count = content.spans.len() as u64;
-            content.project.account().created(count);
-            self.account.created(count);
-            content.epoch = state.epoch;
-            if matches!(seat, Seat::Queue) {
-                state.lanes.push(content);
-            } else {
-                state.lanes.spill(&content);
-                state.spill.push(content);
-            }
-        }
-        self.announce(state, was_empty);
-        Ok(())
-    }
-
-    /// [`push_all`](Self::push_all) that waits for room until the deadline.
-    pub(super) async fn push_all_by(
-        &self,
-        mut spans: Vec<Outgoing>,
-        deadline: tokio::time::Instant,
-    ) -> Result<(), IngestRefusal> {
-        loop {
-            let mut room = std::pin::pin!(self.room_for_tasks.notified());
-            // From now on: what leaves before the next line is heard of too.
-            room.as_mut().enable();
-            match self.push_all(spans) {
-                Err((IngestRefusal::Full, back)) => spans = back,
-                Err((refusal, _)) => return Err(refusal),
-                Ok(()) => return Ok(()),
-            }
-            let now = tokio::time::Instant::now();
-            if now >= deadline {
-                return Err(IngestRefusal::Full);
-            }
-            let _ = timeout_at(deadline.min(now + LOOK_EVERY), room).await;
-        }
-    }
-
-    /// Where each of these finds a place, if all of them do.
-    fn seats(
-        &self,
-        spans: &[Outgoing],
-        mut free: Held,
-        mut spilled: usize,
-        queued_of: impl Fn(&Outgoing) -> Held,
-    ) -> Option<Vec<Seat>> {
-        let mut tenants = HashMap::new();
-        let seats = spans.iter().map(|content| {
-            let key = content.project.tenant_key();
-            let held = tenants.entry(key).or_insert_with(|| queued_of(content));
-            let more = Held::of(content);
-            if held.allows(more, free) {
-                held.add(more);
-                free.remove(more);
-                Some(Seat::Queue)
-            } else if self.bounds.spills && spilled + more.bytes <= MAX_SPILLED_BYTES {
-                spilled += more.bytes;
-                Some(Seat::Spill)
-            } else {
-                None
-            }
-        });
-        seats.collect()
     }
 
     /// Refuses every span from now on. Says whether this call did it.
@@ -374,10 +208,6 @@ impl Queue {
         free
     }
 
-    fn may_spill(&self, state: &State, bytes: usize) -> bool {
-        self.bounds.spills && state.lanes.spilled().bytes + bytes <= MAX_SPILLED_BYTES
-    }
-
     fn batch_is_full(&self, state: &State) -> bool {
         let waiting = state.lanes.waiting();
         let gathered = match state.lanes.tenants_waiting() {
@@ -402,32 +232,6 @@ impl Queue {
         state.urgent |= state.lanes.waiting().spans > 0;
         drop(state);
         self.arrival.notify_one();
-    }
-
-    fn wait_for_room<'a>(
-        &'a self,
-        mut state: MutexGuard<'a, State>,
-        patience: Duration,
-        has_room: &impl Fn(&State) -> bool,
-    ) -> MutexGuard<'a, State> {
-        let deadline = Instant::now() + patience;
-        state.waiting_for_room += 1;
-        // Whoever waits for room waits for what is in the way.
-        state.urgent |= state.lanes.waiting().spans > 0;
-        self.arrival.notify_one();
-        while !state.closed && !has_room(&state) {
-            let left = deadline.saturating_duration_since(Instant::now());
-            if left.is_zero() {
-                break;
-            }
-            state = self
-                .room
-                .wait_timeout(state, left.min(LOOK_EVERY))
-                .unwrap_or_else(PoisonError::into_inner)
-                .0;
-        }
-        state.waiting_for_room -= 1;
-        state
     }
 
     /// Gives the room of spans back, and tells the flushes.
