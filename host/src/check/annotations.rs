@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use serde_json::json;
 
 use super::corpus::SHARED_SESSION;
-use super::expect::{ensure, expect_missing, same, same_json, skip, wrong};
+use super::expect::{ensure, expect_missing, expect_no_project, same, same_json, skip, wrong};
 use super::rule::Outcome;
 use super::traces::reference;
 use super::trial::Trial;
@@ -210,10 +210,12 @@ pub(super) async fn unknown_target(trial: &Trial<'_>) -> Outcome {
     let read = trial
         .get_annotations(&unknown, &[nobody], None, &page)
         .await;
-    expect_missing(
+    expect_no_project(
+        trial,
         "get-annotations of an unknown project",
         read.map(|it| it.annotations.len()),
     )
+    .await
 }
 
 pub(super) async fn partial(trial: &Trial<'_>) -> Outcome {

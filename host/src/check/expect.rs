@@ -5,7 +5,8 @@ use std::fmt::Debug;
 use serde_json::Value;
 
 use super::rule::{Finding, Outcome};
-use crate::contract::Error;
+use super::trial::Trial;
+use crate::contract::{Error, StatusCode};
 use crate::plugin::error_name;
 
 /// Fail a rule, as `format!` says, unless something holds.
@@ -54,6 +55,27 @@ pub(super) fn expect_error<T: Debug>(
 /// [`expect_error`] with `not-found`.
 pub(super) fn expect_missing<T: Debug>(what: &str, answer: Result<T, Error>) -> Outcome {
     expect_error(what, answer, "not-found")
+}
+
+/// The call `what`, which found so much, was about a project that does not exist: `not-found`,
+/// or nothing where the backend keeps no projects apart from what is in them.
+pub(super) async fn expect_no_project(
+    trial: &Trial<'_>,
+    what: &str,
+    found: Result<usize, Error>,
+) -> Outcome {
+    if found.is_ok() && !trial.keeps_projects().await {
+        return same(what, found.unwrap_or_default(), 0);
+    }
+    expect_missing(what, found)
+}
+
+/// A backend may keep errors alone.
+pub(super) fn same_status(what: &str, found: StatusCode, expected: StatusCode) -> Outcome {
+    match (found, expected) {
+        (StatusCode::Unset, StatusCode::Ok) => Ok(()),
+        _ => same(what, found, expected),
+    }
 }
 
 /// Both texts hold the same JSON.

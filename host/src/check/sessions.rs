@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::corpus::{MILLI, SECOND_SESSION, SHARED_SESSION};
-use super::expect::{ensure, expect_missing, same, skip, wrong};
+use super::expect::{ensure, expect_missing, expect_no_project, same, skip, wrong};
 use super::rule::Outcome;
 use super::trial::Trial;
 use crate::contract::{PageRequest, Session, Span, TimeWindow};
@@ -111,10 +111,12 @@ pub(super) async fn unknown(trial: &Trial<'_>) -> Outcome {
     let listed = trial
         .list_sessions(&unknown, TimeWindow::all(), &page)
         .await;
-    expect_missing(
+    expect_no_project(
+        trial,
         "list-sessions of an unknown project",
         listed.map(|it| it.sessions.len()),
-    )?;
+    )
+    .await?;
     let traces = trial
         .get_session_traces(&unknown, SHARED_SESSION, &page)
         .await;

@@ -8,7 +8,7 @@ use wasmtime::Store;
 
 use super::report::Call;
 use super::subject::Subject;
-use crate::contract::Error;
+use crate::contract::{Capability, Error, PageRequest};
 use crate::plugin::{Class, Connection, Guests, State};
 
 /// The most characters of an argument or answer in a report.
@@ -40,6 +40,17 @@ impl<'a> Trial<'a> {
         self.calls
             .into_inner()
             .unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether projects are there apart from what is in them.
+    pub(super) async fn keeps_projects(&self) -> bool {
+        let page = PageRequest {
+            limit: 1,
+            cursor: None,
+        };
+        let cannot_list = self.has(Capability::ProjectStore)
+            && matches!(self.list_projects(&page).await, Err(Error::Unsupported(_)));
+        !cannot_list
     }
 
     /// Call the provider as it is.

@@ -2,7 +2,8 @@
 
 use anyhow::Result;
 use roost_tests::{
-    Mlflow, Phoenix, PluginFolder, Postgres, local_provider, mlflow_provider, phoenix_provider,
+    Langfuse, Mlflow, Phoenix, PluginFolder, Postgres, langfuse_provider, local_provider,
+    mlflow_provider, phoenix_provider,
 };
 
 use crate::{broken, check, skipped};
@@ -57,5 +58,38 @@ async fn mlflow_keeps_every_rule_that_it_can() -> Result<()> {
     let mut expected = vec!["sink.accepted", "sink.again", "datasets.versions"];
     expected.extend(numbers.iter().map(String::as_str));
     assert_eq!(skipped(&report), expected);
+    Ok(())
+}
+
+/// Not a real one: see [`Langfuse`].
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn langfuse_keeps_every_rule_that_it_can() -> Result<()> {
+    let folder = PluginFolder::new()?;
+    folder.install("langfuse", &langfuse_provider()?)?;
+    let langfuse = Langfuse::start().await?;
+    let connection = format!(
+        "provider = \"langfuse\"\nprovider_config = {{ http_endpoint = \"{}\" }}\n\
+         secrets.api_keys = \"{}\"",
+        langfuse.http_endpoint(),
+        langfuse.api_keys()
+    );
+    let report = check(&folder, &connection, &[]).await?;
+    assert_eq!(broken(&report), []);
+    // It has no experiments and no numbers.
+    let not_there = ["experiments.", "analytics."];
+    let is_there = |rule: &&str| not_there.iter().all(|subject| !rule.starts_with(subject));
+    let skipped: Vec<_> = skipped(&report).into_iter().filter(is_there).collect();
+    assert_eq!(
+        skipped,
+        [
+            "traces.events",
+            "sink.accepted",
+            "sink.again",
+            "datasets.versions",
+            "datasets.deleted",
+            "projects.listed",
+            "projects.deleted"
+        ]
+    );
     Ok(())
 }

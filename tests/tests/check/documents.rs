@@ -10,7 +10,9 @@ use roost::Host;
 use roost::check::RULES;
 use roost::config::{LimitsConfig, PluginsConfig};
 use roost::contract::Capability;
-use roost_tests::{PluginFolder, local_provider, mlflow_provider, phoenix_provider};
+use roost_tests::{
+    PluginFolder, langfuse_provider, local_provider, mlflow_provider, phoenix_provider,
+};
 
 /// What stands before and behind the part of a page that is made.
 const MARKS: [&str; 2] = [
@@ -95,6 +97,7 @@ fn the_contract_has_the_sentence_of_each_rule() -> Result<()> {
 #[tokio::test]
 async fn the_matrix_has_what_the_components_declare() -> Result<()> {
     let folder = PluginFolder::new()?;
+    folder.install("langfuse", &langfuse_provider()?)?;
     folder.install("local", &local_provider()?)?;
     folder.install("phoenix", &phoenix_provider()?)?;
     folder.install("mlflow", &mlflow_provider()?)?;

@@ -86,7 +86,11 @@ async fn case(misdeed: Misdeed) -> Result<Case> {
                 growth_bytes: Some(4 << 20),
                 ..Case::new(fine).limits
             },
-            ..Case::new(fine)
+            ..Case::new(|spans| {
+                let spans = spans?;
+                ensure!(spans.first().context("no span")?.name == "1", "{spans:?}");
+                Ok(())
+            })
         },
         Misdeed::Table => {
             let case = Case::new(|spans| says(&failed(spans)?, "raise table_elements under"));

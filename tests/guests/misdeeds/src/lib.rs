@@ -122,7 +122,7 @@ impl TraceStore for Misdeeds {
                 if !config.url.is_empty() {
                     outgoing::status(&config.url)?;
                 }
-                Vec::new()
+                vec![call.to_string()]
             }
             Misdeed::Table => vec![tables::used(call)],
             Misdeed::Recursion => vec![deeds::dive(u64::from(call)).to_string()],

@@ -24,7 +24,7 @@ pub(crate) enum Misdeed {
     /// Takes memory without end.
     Memory,
     /// Takes memory once, more than an instance should keep, and then asks for the address, if
-    /// there is one.
+    /// there is one; answers how many calls the instance has had.
     Growth,
     /// Has large tables; they are the component's, whatever it does.
     Table,
