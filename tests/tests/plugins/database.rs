@@ -185,6 +185,81 @@ async fn errors_tell_what_kind_they_are() -> Result<()> {
 }
 
 #[tokio::test]
+async fn many_rows_are_written_in_one_call_all_or_none() -> Result<()> {
+    let databases = Databases::new(LimitsConfig::default()).await?;
+    let insert = "INSERT INTO birds VALUES ($1, $2, $3)";
+    let twice = json!([
+        "many",
+        [insert, ["c", 3, 0.3], ["a", 4, 0.4], ["d", 5, 0.5]]
+    ]);
+    let names = json!(["query", "SELECT name FROM birds ORDER BY name"]);
+    for provider in both(&databases).await? {
+        let answers = run(
+            &provider,
+            json!([
+                ["migrate", BIRDS],
+                [
+                    "many",
+                    [insert, ["a", 1, 0.1], ["b", 2, null]],
+                    [
+                        "UPDATE birds SET age = $2 WHERE name = $1",
+                        ["b", 7],
+                        ["x", 8]
+                    ],
+                    ["DELETE FROM birds"]
+                ],
+                ["query", "SELECT name, age, weight FROM birds ORDER BY name"],
+                twice,
+                names,
+                ["begin"],
+                ["many", [insert, ["e", 6, 0.6]]],
+                names,
+                twice,
+                ["drop"],
+                names,
+                [
+                    "many",
+                    ["DELETE FROM birds", []],
+                    ["INSERT INTO nothing VALUES ($1)", [1]]
+                ],
+                ["many", [insert, ["f", 1]]],
+                names,
+                ["begin"],
+                ["many", [insert, ["g", 7, 0.7]]],
+                ["commit"],
+                names,
+            ]),
+        )
+        .await?;
+        assert_eq!(
+            answers[1],
+            json!([2, 1, 0]),
+            "a statement without rows runs never"
+        );
+        assert_eq!(answers[2], json!([["a", 1, 0.1], ["b", 7, null]]));
+        let said = |answer: &Value, case: &str| answer[case].as_str().unwrap_or("").to_owned();
+        for answer in [&answers[3], &answers[8]] {
+            let why = said(answer, "constraint");
+            assert!(why.starts_with("statement 1, parameters 2: "), "{answer}");
+        }
+        assert_eq!(
+            answers[4],
+            json!([["a"], ["b"]]),
+            "none of what failed is there"
+        );
+        assert_eq!(answers[7], json!([["a"], ["b"], ["e"]]));
+        assert_eq!(answers[10], json!([["a"], ["b"]]), "nor of its transaction");
+        let why = said(&answers[11], "statement");
+        assert!(why.starts_with("statement 2: "), "{why}");
+        let why = said(&answers[12], "statement");
+        assert!(why.starts_with("statement 1, parameters 1: "), "{why}");
+        assert_eq!(answers[13], json!([["a"], ["b"]]));
+        assert_eq!(answers[17], json!([["a"], ["b"], ["g"]]));
+    }
+    Ok(())
+}
+
+#[tokio::test]
 async fn a_transaction_lasts_when_it_is_committed_and_never_otherwise() -> Result<()> {
     let databases = Databases::new(LimitsConfig::default()).await?;
     for provider in both(&databases).await? {

@@ -6,10 +6,11 @@
 //! the call that runs them, and what a call leaves open is rolled back.
 //!
 //! `guest.rs` is the glue to WebAssembly; `sqlite.rs` and `postgres.rs` each do the whole of
-//! the work in their own way, and have `value.rs` and `migrate.rs` in common; `tls.rs` is how
-//! servers are reached.
+//! the work in their own way, and have `value.rs`, `migrate.rs` and `error.rs` in common; `tls.rs`
+//! is how servers are reached.
 
 mod bindings;
+mod error;
 mod guest;
 mod migrate;
 mod postgres;
@@ -21,7 +22,7 @@ use std::path::{Path, PathBuf};
 
 use tokio::sync::OnceCell;
 
-use bindings::{DatabaseError, Dialect, Migration, Rows, Statement};
+use bindings::{DatabaseError, Dialect, Migration, RepeatedStatement, Rows, Statement};
 
 use super::runtime::size;
 use super::spec::DatabaseSpec;
@@ -156,6 +157,14 @@ impl Session {
 
     async fn execute_batch(&mut self, batch: Vec<Statement>, end: Deadline) -> Answer<Vec<u64>> {
         either!(self, session => session.execute_batch(batch, end).await)
+    }
+
+    async fn execute_many(
+        &mut self,
+        batch: Vec<RepeatedStatement>,
+        end: Deadline,
+    ) -> Answer<Vec<u64>> {
+        either!(self, session => session.execute_many(batch, end).await)
     }
 
     async fn query(&mut self, statement: Statement, end: Deadline) -> Answer<Rows> {

@@ -21,7 +21,7 @@ use tokio_postgres_rustls::MakeRustlsConnect;
 
 use self::error::said;
 use self::statement::{check, check_count};
-use super::bindings::{DatabaseError, Migration, Rows, Statement, Value};
+use super::bindings::{DatabaseError, Migration, RepeatedStatement, Rows, Statement, Value};
 use super::sqlite::too_large;
 use super::{Answer, Deadline, Quota, migrate, tls};
 
@@ -33,6 +33,9 @@ const CONNECTIONS: usize = 16;
 
 /// How many prepared statements a server connection keeps.
 const STATEMENTS: usize = 256;
+
+/// How many runs of a repeated statement are on their way to the server at once.
+const PIPELINED: usize = 256;
 
 /// How old the last look at the size of the schema may be.
 const MEASURED: Duration = Duration::from_secs(10);
@@ -205,8 +208,8 @@ impl Shared {
     }
 
     /// The quota holds for what adds rows; deleting always works.
-    async fn check_quota(&self, client: &Object, statement: &Statement) -> Answer<()> {
-        let first = statement.sql.split_whitespace().next().unwrap_or_default();
+    async fn check_quota(&self, client: &Object, sql: &str) -> Answer<()> {
+        let first = sql.split_whitespace().next().unwrap_or_default();
         if !first.eq_ignore_ascii_case("INSERT") {
             return Ok(());
         }
@@ -336,6 +339,26 @@ impl Session {
         Ok(changed)
     }
 
+    pub(super) async fn execute_many(
+        &self,
+        batch: Vec<RepeatedStatement>,
+        _: Deadline,
+    ) -> Answer<Vec<u64>> {
+        if let Some(transaction) = &self.transaction {
+            return self
+                .shared
+                .execute_many(transaction.client()?, &batch)
+                .await;
+        }
+        let checkout = self.shared.checkout().await?;
+        let client = checkout.client()?;
+        client.batch_execute("BEGIN").await?;
+        let changed = self.shared.execute_many(client, &batch).await?;
+        client.batch_execute("COMMIT").await?;
+        checkout.done();
+        Ok(changed)
+    }
+
     pub(super) async fn query(&self, statement: Statement, _: Deadline) -> Answer<Rows> {
         if let Some(transaction) = &self.transaction {
             return self.shared.query(transaction.client()?, &statement).await;
@@ -377,19 +400,40 @@ impl Session {
 }
 
 impl Shared {
+    /// A guest's statement, checked and prepared.
+    async fn prepared(&self, client: &Object, sql: &str) -> Answer<tokio_postgres::Statement> {
+        check(sql)?;
+        self.check_quota(client, sql).await?;
+        Ok(client.prepare_cached(sql).await?)
+    }
+
     async fn execute(&self, client: &Object, statement: &Statement) -> Answer<u64> {
-        check(&statement.sql)?;
-        self.check_quota(client, statement).await?;
-        let prepared = client.prepare_cached(&statement.sql).await?;
-        check_count(prepared.params().len(), statement)?;
-        Ok(client.execute_raw(&prepared, &statement.parameters).await?)
+        let prepared = self.prepared(client, &statement.sql).await?;
+        run(client, &prepared, &statement.parameters).await
+    }
+
+    async fn execute_many(&self, client: &Object, batch: &[RepeatedStatement]) -> Answer<Vec<u64>> {
+        let mut changed = Vec::with_capacity(batch.len());
+        for (place, repeated) in batch.iter().enumerate() {
+            let prepared = self.prepared(client, &repeated.sql).await;
+            let prepared = &prepared.map_err(|error| error.at(place, None))?;
+            let mut rows = 0;
+            let numbered: Vec<_> = repeated.parameters.iter().enumerate().collect();
+            for portion in numbered.chunks(PIPELINED) {
+                let runs = portion.iter().map(|(row, parameters)| async move {
+                    let ran = run(client, prepared, parameters).await;
+                    ran.map_err(|error| error.at(place, Some(*row)))
+                });
+                rows += try_join_all(runs).await?.iter().sum::<u64>();
+            }
+            changed.push(rows);
+        }
+        Ok(changed)
     }
 
     async fn query(&self, client: &Object, statement: &Statement) -> Answer<Rows> {
-        check(&statement.sql)?;
-        self.check_quota(client, statement).await?;
-        let prepared = client.prepare_cached(&statement.sql).await?;
-        check_count(prepared.params().len(), statement)?;
+        let prepared = self.prepared(client, &statement.sql).await?;
+        check_count(prepared.params().len(), &statement.parameters)?;
         let columns = prepared
             .columns()
             .iter()
@@ -409,6 +453,15 @@ impl Shared {
         }
         Ok(Rows { columns, rows })
     }
+}
+
+async fn run(
+    client: &Object,
+    prepared: &tokio_postgres::Statement,
+    parameters: &[Value],
+) -> Answer<u64> {
+    check_count(prepared.params().len(), parameters)?;
+    Ok(client.execute_raw(prepared, parameters).await?)
 }
 
 #[cfg(test)]
