@@ -45,17 +45,17 @@ impl Database {
     }
 
     pub(super) async fn session(&self) -> Answer<Session> {
-        let (path, quota, name) = (self.path.clone(), self.quota, self.name.clone());
+        let (path, quota, name) = (self.path.clone(), self.quota.clone(), self.name.clone());
         blocking(move || {
             let file = file(&path)?;
             let host = Arc::new(AtomicBool::new(true));
             let connection =
-                open(&path, quota, &host).map_err(|error| explain_opening(&path, &error))?;
+                open(&path, &quota, &host).map_err(|error| explain_opening(&path, &error))?;
             claim(&connection, &path, &name)?;
             Ok(Session {
                 interrupt: connection.get_interrupt_handle(),
                 file,
-                answer: quota.answer,
+                quota,
                 host,
                 open: Arc::new(Mutex::new(Open {
                     connection,
@@ -83,7 +83,7 @@ pub(crate) struct Session {
     open: Arc<Mutex<Open>>,
     file: Arc<File>,
     interrupt: InterruptHandle,
-    answer: usize,
+    quota: Quota,
     /// Whether the statement at hand is the host's own.
     host: Arc<AtomicBool>,
 }
@@ -194,8 +194,8 @@ impl Session {
     }
 
     pub(super) async fn query(&self, statement: Statement, end: Deadline) -> Answer<Rows> {
-        let most = self.answer;
-        self.run(end, move |open, host| query(open, host, &statement, most))
+        let quota = self.quota.clone();
+        self.run(end, move |open, host| query(open, host, &statement, &quota))
             .await
     }
 
@@ -246,13 +246,6 @@ impl Drop for Session {
 fn as_host<T>(host: &AtomicBool, work: impl FnOnce() -> rusqlite::Result<T>) -> Answer<T> {
     host.store(true, Ordering::Relaxed);
     Ok(work()?)
-}
-
-/// The error of an answer that has more than `most` bytes.
-pub(super) fn too_large(most: usize) -> DatabaseError {
-    DatabaseError::TooLarge(format!(
-        "the answer has more than {most} bytes, which `response_bytes` under [limits] allows"
-    ))
 }
 
 /// End the transaction that `made` was made in.

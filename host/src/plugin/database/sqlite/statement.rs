@@ -6,10 +6,10 @@ use std::time::Instant;
 
 use rusqlite::CachedStatement;
 
+use super::Open;
 use super::file::STATEMENTS;
-use super::{Open, too_large};
 use crate::plugin::database::bindings::{DatabaseError, RepeatedStatement, Rows, Statement, Value};
-use crate::plugin::database::{Answer, Deadline};
+use crate::plugin::database::{Answer, Deadline, Quota};
 
 /// A statement, and the number in the name of each of its parameters.
 struct Prepared<'c> {
@@ -98,7 +98,7 @@ pub(super) fn query(
     open: &mut Open,
     host: &AtomicBool,
     statement: &Statement,
-    most: usize,
+    quota: &Quota,
 ) -> Answer<Rows> {
     let mut prepared = Prepared::new(open, host, &statement.sql)?;
     prepared.bind(&statement.parameters)?;
@@ -110,8 +110,8 @@ pub(super) fn query(
         let values = (0..columns.len()).map(|column| Ok(Value::from(row.get_ref(column)?)));
         let values = values.collect::<rusqlite::Result<Vec<_>>>()?;
         bytes += values.iter().map(Value::size).sum::<usize>();
-        if bytes > most {
-            return Err(too_large(most));
+        if bytes > quota.answer {
+            return Err(quota.too_large());
         }
         rows.push(values);
     }
