@@ -5,24 +5,27 @@ use std::time::Duration;
 
 use clap::Args;
 use jiff::SignedDuration;
-use roost::query::SqlOptions;
+use roost::query::{SqlOptions, SqlTables};
 
 use super::context::Context;
 use super::exit::{CommandError, Exit};
 use super::format::{Format, FormatArgs};
 use super::lines;
-use super::scope::{Scope, ScopeArgs};
+use super::scope::ScopesArgs;
 use super::window::{INSTANTS, WindowArgs};
 use super::writing::Rows;
 
 const AFTER_HELP: &str = "\
 There is one table, spans, with a row for each span of the project. An attribute is
-attributes['<key>'].
+attributes['<key>']. Of several tenants each has a table, \"acme\".spans, whichever backends
+they are on.
 
 Examples:
   roost sql \"SELECT name, approx_percentile_cont(latency_ms, 0.95) AS p95 FROM spans
              WHERE status_code = 'OK' GROUP BY name ORDER BY p95 DESC\" --tenant acme
   roost sql \"SELECT attributes['llm.model_name'], count(*) FROM spans GROUP BY 1\" --since 1d
+  roost sql \"SELECT a.name, a.latency_ms, g.latency_ms FROM acme.spans a
+             JOIN globex.spans g ON a.name = g.name\" --tenant acme --tenant globex
   roost sql @slow.sql --tenant acme --format csv > slow.csv
   roost sql - --tenant acme --output slow.parquet < slow.sql";
 
@@ -44,7 +47,7 @@ pub(super) struct SqlArgs {
     #[command(flatten)]
     format: FormatArgs,
     #[command(flatten)]
-    scope: ScopeArgs,
+    scopes: ScopesArgs,
 }
 
 pub(super) async fn run(context: &Context, args: SqlArgs) -> anyhow::Result<Exit> {
@@ -58,9 +61,11 @@ pub(super) async fn run(context: &Context, args: SqlArgs) -> anyhow::Result<Exit
     };
     args.format.format(Format::Table)?;
     let telemetry = context.telemetry().await?;
-    let Scope { provider, project } = args.scope.open(&telemetry)?;
-    let traces = provider.traces();
-    let asking = traces.sql_with(&project, window, &statement, options);
+    let mut tables = SqlTables::new();
+    for (owner, scope) in args.scopes.open(&telemetry)? {
+        tables = tables.with(owner, &scope.provider, scope.project);
+    }
+    let asking = tables.sql(window, &statement, options);
     let mut answer = context.terminal.waiting("asking", asking).await?;
     let width = context.terminal.width;
     let mut rows = Rows::begin(&args.format, answer.schema(), width)?;

@@ -11,10 +11,11 @@ use url::Url;
 use super::component::ProviderComponent;
 #[cfg(feature = "database")]
 use super::database::Database;
+use super::limits::Limits;
 use super::policy::Policy;
 use super::secrets::{Credentials, Held, Secrets, Values};
 use crate::config::{
-    ConnectionLimits, DatabaseConfig, ExposeSecret, HostPattern, LimitsConfig, Secret, SecretSource,
+    ConnectionLimits, DatabaseConfig, ExposeSecret, HostPattern, Secret, SecretSource,
 };
 
 /// A connection as the operator wrote it, with where its secrets are. What it comes to
@@ -80,7 +81,7 @@ impl ConnectionSpec {
         component: &ProviderComponent,
         secrets: &Arc<Secrets>,
         held: &Held,
-        limits: &LimitsConfig,
+        limits: &Limits,
     ) -> Result<Resolved, String> {
         self.fit(component, secrets, held, limits)
             .map_err(|why| format!("[connections.{}]: {why}", self.name))
@@ -91,7 +92,7 @@ impl ConnectionSpec {
         component: &ProviderComponent,
         secrets: &Arc<Secrets>,
         held: &Held,
-        limits: &LimitsConfig,
+        limits: &Limits,
     ) -> Result<Resolved, String> {
         #[cfg(not(feature = "database"))]
         let _ = limits;

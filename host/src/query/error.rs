@@ -80,8 +80,13 @@ pub enum SyntaxError {
         hint: String,
     },
     /// It names a table that is not there.
-    #[error("there is no table `{0}`; there is one, `spans`")]
-    UnknownTable(String),
+    #[error("there is no table `{name}`; there is {there}")]
+    UnknownTable {
+        /// As it is written.
+        name: String,
+        /// What there is.
+        there: String,
+    },
     /// It asks for something that is not offered.
     #[error("{0}")]
     Refused(String),

@@ -5,6 +5,7 @@
 //! | read spans as record batches | [`TraceStore::frames`](crate::provider::TraceStore::frames) |
 //! | say which spans | [`Filter`] with [`SpanQuery::matching`](crate::provider::SpanQuery::matching) |
 //! | count, group, join | [`TraceStore::sql`](crate::provider::TraceStore::sql) |
+//! | the same over several projects, wherever they are | [`SqlTables`] |
 //! | write a file | [`TraceStore::export_spans`](crate::provider::TraceStore::export_spans), [`SqlAnswer::write_to`] |
 //! | read one | [`read_records`], [`read_frame`] |
 //! | log evaluations | [`AnnotationStore::log_evaluations`](crate::provider::AnnotationStore::log_evaluations) |
@@ -33,6 +34,7 @@ mod schema;
 mod sql;
 mod statement;
 mod table;
+mod tables;
 mod value;
 
 pub use arrow;
@@ -46,6 +48,7 @@ pub use filter::Filter;
 pub use frame::{SpanFrames, span_frame};
 pub use records::{RecordColumns, records_frame, records_from_frame};
 pub use sql::{SqlAnswer, SqlOptions};
+pub use tables::SqlTables;
 
 #[cfg(test)]
 mod tests {
@@ -53,7 +56,7 @@ mod tests {
 
     use arrow::array::RecordBatch;
 
-    use super::Format;
+    use super::{Format, SqlOptions, SqlTables};
     use crate::contract::{AnnotatorKind, Attribute, AttributeValue, Span, StatusCode, TimeWindow};
     use crate::provider::{Provider, SpanQuery};
 
@@ -75,6 +78,11 @@ mod tests {
             let window = TimeWindow::all();
             let mut answer = traces.sql("p", window, "SELECT 1").await?;
             answer.next().await
+        });
+        spawnable(async {
+            let tables = SqlTables::new().with("acme", provider, "p");
+            let options = SqlOptions::default();
+            tables.sql(TimeWindow::all(), "SELECT 1", options).await
         });
         spawnable(traces.export_spans(query, Path::new("spans.csv"), Format::Csv));
         spawnable(provider.annotations().log_evaluations(

@@ -22,9 +22,10 @@ use self::instant::instant;
 use self::told::{cast_from, is_vast};
 use super::error::SyntaxError;
 use super::functions;
+use super::names::Part;
 use super::parse;
 use super::schema::{Column, ValueType};
-use super::statement::Scope;
+use super::statement::{Scope, TABLE};
 
 /// How deep expressions are walked; chains of AND, OR and arithmetic count once.
 const MAX_DEPTH: usize = 64;
@@ -37,17 +38,52 @@ pub(super) struct Rewriter {
     pub(super) scopes: Vec<Scope>,
     /// The names of common table expressions in sight.
     pub(super) ctes: Vec<String>,
+    /// Whose spans a statement reaches; somebody without a name has them alone.
+    owners: Vec<Option<String>>,
     /// Whether this is a statement, where subqueries are allowed.
     statement: bool,
     depth: usize,
 }
 
 impl Rewriter {
-    /// For a statement rather than for a filter.
-    pub(super) fn of_statements() -> Self {
+    /// For a statement over the spans of these, rather than for a filter.
+    pub(super) fn of_statements(owners: Vec<Option<String>>) -> Self {
         Self {
+            owners,
             statement: true,
             ..Self::default()
+        }
+    }
+
+    /// What the table of one of them is called once names are rewritten.
+    pub(super) fn table_name(&self, owner: Option<&str>) -> String {
+        match owner {
+            Some(owner) if self.owners.len() > 1 => format!("{owner}.{TABLE}"),
+            _ => TABLE.to_owned(),
+        }
+    }
+
+    /// The name of the table that is meant; none where there is no such table.
+    pub(super) fn table(&self, written: &[Part]) -> Option<String> {
+        match written {
+            [table] if table.is(TABLE) && self.owners.len() == 1 => Some(TABLE.to_owned()),
+            [owner, table] if table.is(TABLE) => {
+                let mut owners = self.owners.iter().flatten();
+                let found = owners.find(|it| owner.is(it))?;
+                Some(self.table_name(Some(found)))
+            }
+            _ => None,
+        }
+    }
+
+    /// The tables that can be named, for people.
+    pub(super) fn tables(&self) -> String {
+        let owned = self.owners.iter().flatten();
+        let owned: Vec<String> = owned.map(|it| format!("`\"{it}\".{TABLE}`")).collect();
+        match &*owned {
+            _ if self.owners.len() == 1 => format!("one, `{TABLE}`"),
+            [] => "none".to_owned(),
+            several => several.join(", "),
         }
     }
 

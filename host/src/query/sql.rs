@@ -1,37 +1,20 @@
-//! Statements in SQL over the spans of a project.
+//! Statements in SQL: over the spans of a project, what they may use, and their answers.
 
 use std::fmt;
-use std::sync::Arc;
 use std::time::Duration;
 
 use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
 use datafusion::error::DataFusionError;
-use datafusion::execution::context::SQLOptions;
-use datafusion::execution::memory_pool::{FairSpillPool, TrackConsumersPool};
-use datafusion::execution::runtime_env::RuntimeEnvBuilder;
-use datafusion::execution::{SendableRecordBatchStream, SessionStateBuilder};
-use datafusion::prelude::{SessionConfig, SessionContext};
-use datafusion::sql::sqlparser::ast::Statement;
+use datafusion::execution::SendableRecordBatchStream;
 use futures_util::StreamExt;
 use tokio::time::{Instant, timeout_at};
 
 use super::error::{QueryError, SyntaxError};
 use super::filter::reason;
-use super::first::FirstInOrder;
-use super::functions::REFUSED;
-use super::parse;
-use super::rewrite::Rewriter;
-use super::statement::TABLE;
-use super::table::SpanTable;
+use super::tables::SqlTables;
 use crate::contract::{ProviderError, TimeWindow};
-use crate::provider::{GET_SPANS, Provider, TraceStore};
-
-/// How many rows a batch of an answer has at the most.
-const BATCH_ROWS: usize = 4096;
-
-/// How many consumers of memory an error names.
-const NAMED_CONSUMERS: std::num::NonZeroUsize = std::num::NonZeroUsize::MIN;
+use crate::provider::TraceStore;
 
 /// What a statement may use.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -105,79 +88,10 @@ impl TraceStore<'_> {
         statement: &str,
         options: SqlOptions,
     ) -> Result<SqlAnswer, QueryError> {
-        let ends = Instant::now() + options.deadline;
-        let context = self.context(project, window, statement, options)?;
-        let planned = async {
-            let (context, statement) = context;
-            let state = context.state();
-            let statement = datafusion::sql::parser::Statement::Statement(Box::new(statement));
-            let plan = state.statement_to_plan(statement).await?;
-            reading_only().verify_plan(&plan)?;
-            let frame = context.execute_logical_plan(plan).await?;
-            frame.execute_stream().await
-        };
-        match timeout_at(ends, planned).await {
-            Ok(Ok(stream)) => Ok(SqlAnswer {
-                stream,
-                options,
-                ends,
-            }),
-            Ok(Err(why)) => Err(options.error(&why, true)),
-            Err(_) => Err(options.late()),
-        }
+        SqlTables::one(self.provider, project)
+            .sql(window, statement, options)
+            .await
     }
-
-    /// A session that knows the table, and the statement in its words.
-    fn context(
-        &self,
-        project: &str,
-        window: TimeWindow,
-        statement: &str,
-        options: SqlOptions,
-    ) -> Result<(SessionContext, Statement), QueryError> {
-        let provider: &Provider = self.provider;
-        provider.admit(GET_SPANS, project)?;
-        window
-            .check()
-            .map_err(|why| provider.invalid(GET_SPANS, why))?;
-        let mut query = parse::query(statement)?;
-        let mut rewriter = Rewriter::of_statements();
-        rewriter.query(&mut query)?;
-        let table = SpanTable::new(provider.clone(), project, window, rewriter.columns);
-        let runtime = RuntimeEnvBuilder::new()
-            .with_memory_pool(Arc::new(TrackConsumersPool::new(
-                FairSpillPool::new(options.memory_limit),
-                NAMED_CONSUMERS,
-            )))
-            .with_max_temp_directory_size(options.spill_limit)
-            .build_arc()
-            .map_err(|why| options.error(&why, false))?;
-        let config = SessionConfig::new()
-            .with_information_schema(false)
-            .with_batch_size(BATCH_ROWS);
-        let state = SessionStateBuilder::new()
-            .with_config(config)
-            .with_runtime_env(runtime)
-            .with_default_features()
-            .with_physical_optimizer_rule(Arc::new(FirstInOrder))
-            .build();
-        let context = SessionContext::new_with_state(state);
-        for function in REFUSED {
-            context.deregister_udf(function);
-            context.deregister_udtf(function);
-        }
-        context
-            .register_table(TABLE, Arc::new(table))
-            .map_err(|why| options.error(&why, false))?;
-        Ok((context, Statement::Query(Box::new(query))))
-    }
-}
-
-fn reading_only() -> SQLOptions {
-    SQLOptions::new()
-        .with_allow_ddl(false)
-        .with_allow_dml(false)
-        .with_allow_statements(false)
 }
 
 /// The rows that answer a statement, as they come.
@@ -188,6 +102,18 @@ pub struct SqlAnswer {
 }
 
 impl SqlAnswer {
+    pub(super) fn new(
+        stream: SendableRecordBatchStream,
+        options: SqlOptions,
+        ends: Instant,
+    ) -> Self {
+        Self {
+            stream,
+            options,
+            ends,
+        }
+    }
+
     /// The columns, named as the statement writes them.
     #[must_use]
     pub fn schema(&self) -> SchemaRef {
@@ -247,14 +173,14 @@ impl fmt::Debug for SqlAnswer {
 }
 
 impl SqlOptions {
-    fn late(&self) -> QueryError {
+    pub(super) fn late(&self) -> QueryError {
         QueryError::Deadline {
             after: self.deadline,
         }
     }
 
     /// What DataFusion ended in, in our words.
-    fn error(&self, why: &DataFusionError, planning: bool) -> QueryError {
+    pub(super) fn error(&self, why: &DataFusionError, planning: bool) -> QueryError {
         if let Some(error) = provider_error(why) {
             return QueryError::Provider(error);
         }

@@ -1,12 +1,12 @@
-//! Statements over the table `spans`: which names are columns of spans, and which belong to
+//! Statements over the tables `spans`: which names are columns of spans, and which belong to
 //! common table expressions and derived tables, whose columns are plain already.
 
 mod answer;
 
 use datafusion::sql::sqlparser::ast::{
-    Distinct, Expr, GroupByExpr, Ident, JoinConstraint, JoinOperator, OrderBy, OrderByKind, Query,
-    Select, SelectItem, SelectItemQualifiedWildcardKind, SetExpr, TableFactor, TableWithJoins,
-    WildcardAdditionalOptions,
+    Distinct, Expr, GroupByExpr, Ident, JoinConstraint, JoinOperator, ObjectName, OrderBy,
+    OrderByKind, Query, Select, SelectItem, SelectItemQualifiedWildcardKind, SetExpr, TableAlias,
+    TableFactor, TableWithJoins, WildcardAdditionalOptions,
 };
 
 use self::answer::{alias, find, order_answer, output, plain};
@@ -15,7 +15,7 @@ use super::names::Part;
 use super::rewrite::{Rewriter, refused};
 use super::schema::Column;
 
-/// The one table.
+/// What each table of spans is called, after its owner.
 pub(super) const TABLE: &str = "spans";
 
 /// What the names of one SELECT can refer to.
@@ -157,18 +157,40 @@ impl Rewriter {
                 args: None,
                 ..
             } => {
-                let table = name.to_string().to_ascii_lowercase();
-                let table = table.trim_matches('"').to_owned();
-                let called = alias
-                    .as_ref()
-                    .map_or(table.clone(), |alias| plain(&alias.name));
-                if self.ctes.contains(&table) {
+                let written = name.0.iter().map(|part| part.as_ident().map(Part::from));
+                let written: Vec<Part> = written.collect::<Option<_>>().unwrap_or_default();
+                let called = match (&*alias, written.last()) {
+                    (Some(alias), _) => plain(&alias.name),
+                    (None, Some(last)) => last.text.to_ascii_lowercase(),
+                    (None, None) => String::new(),
+                };
+                if let [part] = &*written
+                    && self.ctes.iter().any(|cte| part.is(cte))
+                {
                     scope.others.push(called);
-                } else if table == TABLE {
-                    scope.spans.push(called);
-                } else {
-                    return Err(SyntaxError::UnknownTable(name.to_string()));
+                    return Ok(());
                 }
+                let Some(table) = self.table(&written) else {
+                    return Err(SyntaxError::UnknownTable {
+                        name: name.to_string(),
+                        there: self.tables(),
+                    });
+                };
+                if scope.spans.contains(&called) {
+                    return Err(refused(&format!(
+                        "two tables called `{called}`; give one another name with AS: this"
+                    )));
+                }
+                if alias.is_none() && called != table {
+                    *alias = Some(TableAlias {
+                        explicit: true,
+                        name: Ident::with_quote('"', &called),
+                        columns: Vec::new(),
+                        at: None,
+                    });
+                }
+                *name = ObjectName::from(vec![Ident::with_quote('"', table)]);
+                scope.spans.push(called);
                 Ok(())
             }
             TableFactor::Derived {

@@ -14,85 +14,98 @@ use roost_provider::types::{Attribute, AttributeValue, Event, Link, Span};
 use serde::de::{Deserializer, MapAccess, Visitor};
 use serde::ser::{SerializeMap as _, Serializer};
 use serde::{Deserialize, Serialize};
-use serde_json::value::RawValue;
+use serde_json::value::{RawValue, to_raw_value};
 
 use crate::Result;
-
-/// The JSON of a span.
-#[derive(Serialize, Deserialize)]
-pub(crate) struct Content {
-    #[serde(rename = "a")]
-    attributes: Attributes,
-    #[serde(rename = "e", default, skip_serializing_if = "Vec::is_empty")]
-    events: Vec<(String, u64, Attributes)>,
-    #[serde(rename = "l", default, skip_serializing_if = "Vec::is_empty")]
-    links: Vec<(String, String, Attributes)>,
-    #[serde(rename = "r", default, skip_serializing_if = "Attributes::is_empty")]
-    resource: Attributes,
-}
 
 /// The names of the parts in JSON.
 pub(crate) const ATTRIBUTES: &str = "a";
 
-impl Content {
-    /// Take the content out of `span`; `resource` is what all spans of its batch share.
-    pub(crate) fn take(span: &mut Span, resource: &[Attribute]) -> Self {
-        let event = |event: Event| (event.name, event.time, Attributes(event.attributes));
-        let link = |link: Link| (link.trace_id, link.span_id, Attributes(link.attributes));
-        Self {
-            attributes: Attributes(std::mem::take(&mut span.attributes)),
-            events: std::mem::take(&mut span.events)
-                .into_iter()
-                .map(event)
-                .collect(),
-            links: std::mem::take(&mut span.links)
-                .into_iter()
-                .map(link)
-                .collect(),
-            resource: Attributes(resource.to_vec()),
+/// A span's content, as it is written.
+#[derive(Serialize)]
+struct Written<'a> {
+    #[serde(rename = "a")]
+    attributes: Object<'a>,
+    #[serde(rename = "e", skip_serializing_if = "Vec::is_empty")]
+    events: Vec<(&'a str, u64, Object<'a>)>,
+    #[serde(rename = "l", skip_serializing_if = "Vec::is_empty")]
+    links: Vec<(&'a str, &'a str, Object<'a>)>,
+    #[serde(rename = "r", skip_serializing_if = "Option::is_none")]
+    resource: Option<&'a RawValue>,
+}
+
+/// The resource that all spans of a batch share, written once.
+pub(crate) struct Resource(Option<Box<RawValue>>);
+
+impl Resource {
+    pub(crate) fn of(attributes: &[Attribute]) -> Result<Self> {
+        if attributes.is_empty() {
+            return Ok(Self(None));
         }
-    }
-
-    /// Put it back.
-    pub(crate) fn give(self, span: &mut Span) {
-        span.attributes = self.attributes.0;
-        let event = |(name, time, attributes): (_, _, Attributes)| Event {
-            name,
-            time,
-            attributes: attributes.0,
-        };
-        span.events = self.events.into_iter().map(event).collect();
-        let link = |(trace_id, span_id, attributes): (_, _, Attributes)| Link {
-            trace_id,
-            span_id,
-            attributes: attributes.0,
-        };
-        span.links = self.links.into_iter().map(link).collect();
-        span.resource = self.resource.0;
-    }
-
-    pub(crate) fn to_json(&self) -> Result<String> {
-        serde_json::to_string(self)
-            .map_err(|error| Error::Internal(format!("a span cannot be written: {error}")))
-    }
-
-    pub(crate) fn parse(json: &str) -> Result<Self> {
-        serde_json::from_str(json)
-            .map_err(|error| Error::Internal(format!("a span cannot be read: {error}")))
+        let json = to_raw_value(&Object(attributes)).map_err(unwritten)?;
+        Ok(Self(Some(json)))
     }
 }
 
-/// Attributes as an object. Of a key that is there twice, the last value counts.
-#[derive(Default)]
-struct Attributes(Vec<Attribute>);
-
-impl Attributes {
-    fn is_empty(&self) -> bool {
-        self.0.is_empty()
-    }
+/// The content of a span that came with this resource.
+pub(crate) fn write(span: &Span, resource: &Resource) -> Result<String> {
+    let events = span.events.iter();
+    let links = span.links.iter();
+    let written = Written {
+        attributes: Object(&span.attributes),
+        events: events
+            .map(|it| (&*it.name, it.time, Object(&it.attributes)))
+            .collect(),
+        links: links
+            .map(|it| (&*it.trace_id, &*it.span_id, Object(&it.attributes)))
+            .collect(),
+        resource: resource.0.as_deref(),
+    };
+    serde_json::to_string(&written).map_err(unwritten)
 }
 
-impl Serialize for Attributes {
+fn unwritten(error: serde_json::Error) -> Error {
+    Error::Internal(format!("a span cannot be written: {error}"))
+}
+
+/// A span's content, as it is read.
+#[derive(Deserialize)]
+struct Read {
+    #[serde(rename = "a")]
+    attributes: Attributes,
+    #[serde(rename = "e", default)]
+    events: Vec<(String, u64, Attributes)>,
+    #[serde(rename = "l", default)]
+    links: Vec<(String, String, Attributes)>,
+    #[serde(rename = "r", default)]
+    resource: Attributes,
+}
+
+/// Give a span what was written of it.
+pub(crate) fn read(json: &str, span: &mut Span) -> Result<()> {
+    let read: Read = serde_json::from_str(json)
+        .map_err(|error| Error::Internal(format!("a span cannot be read: {error}")))?;
+    span.attributes = read.attributes.0;
+    let event = |(name, time, attributes): (_, _, Attributes)| Event {
+        name,
+        time,
+        attributes: attributes.0,
+    };
+    span.events = read.events.into_iter().map(event).collect();
+    let link = |(trace_id, span_id, attributes): (_, _, Attributes)| Link {
+        trace_id,
+        span_id,
+        attributes: attributes.0,
+    };
+    span.links = read.links.into_iter().map(link).collect();
+    span.resource = read.resource.0;
+    Ok(())
+}
+
+/// Attributes to be written as an object. Of a key that is there twice, the last value counts.
+struct Object<'a>(&'a [Attribute]);
+
+impl Serialize for Object<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut map = serializer.serialize_map(Some(self.0.len()))?;
         let last: BTreeMap<&str, usize> = self.0.iter().map(|it| &*it.key).zip(0..).collect();
@@ -119,6 +132,10 @@ impl Serialize for Attributes {
         map.end()
     }
 }
+
+/// Attributes that were read from an object.
+#[derive(Default)]
+struct Attributes(Vec<Attribute>);
 
 impl<'de> Deserialize<'de> for Attributes {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
@@ -208,7 +225,7 @@ mod tests {
                 AttributeValue::Json(r#"["a b",{"c":1.50}]"#.to_owned()),
             ),
         ];
-        let json = serde_json::to_string(&Attributes(written.clone())).unwrap();
+        let json = serde_json::to_string(&Object(&written)).unwrap();
         let read: Attributes = serde_json::from_str(&json).unwrap();
         assert_eq!(format!("{:?}", read.0), format!("{written:?}"));
     }
@@ -223,7 +240,7 @@ mod tests {
             key: key.to_owned(),
             value: AttributeValue::Integer(number),
         });
-        let json = serde_json::to_string(&Attributes(twice.to_vec())).unwrap();
+        let json = serde_json::to_string(&Object(&twice)).unwrap();
         assert_eq!(json, r#"{"k":2}"#);
     }
 }

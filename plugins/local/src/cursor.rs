@@ -19,6 +19,22 @@ pub(crate) fn read(listing: &str, cursor: Option<&str>) -> Result<Option<(i64, i
     keys.map(Some).ok_or_else(|| refusal(cursor))
 }
 
+/// A cursor after the row of this time and id, in a listing of the newest first.
+pub(crate) fn after_id(listing: &str, time: Option<u64>, id: &str) -> String {
+    mark(listing, &format!("{}:{id}", time.unwrap_or_default()))
+}
+
+/// The time and the id in a cursor of `listing`; those of a row before all others where there is no
+/// cursor.
+pub(crate) fn read_id<'c>(listing: &str, cursor: Option<&'c str>) -> Result<(i64, &'c str)> {
+    let Some(cursor) = cursor else {
+        return Ok((i64::MAX, ""));
+    };
+    let place = unmark(listing, cursor)?.split_once(':');
+    let place = place.and_then(|(time, id)| Some((time.parse().ok()?, id)));
+    place.ok_or_else(|| refusal(cursor))
+}
+
 /// What follows a page: none after the last one, which has no more than `limit` of the rows
 /// that were asked for, one more than that.
 pub(crate) fn cut<T>(
@@ -48,5 +64,11 @@ mod tests {
             assert!(read(other, Some(&cursor)).is_err());
         }
         assert!(read("start-desc", Some("start-desc:1")).is_err());
+
+        let cursor = after_id("datasets", Some(5), "00ff");
+        assert_eq!(read_id("datasets", Some(&cursor)).unwrap(), (5, "00ff"));
+        assert_eq!(read_id("datasets", None).unwrap(), (i64::MAX, ""));
+        assert!(read_id("experiments", Some(&cursor)).is_err());
+        assert!(read_id("datasets", Some("datasets:00ff")).is_err());
     }
 }

@@ -65,38 +65,10 @@ pub(crate) fn new_keys() -> u64 {
     time::now()
 }
 
-/// `($1, $2), ($3, $4)`: so many rows of so many values.
-pub(crate) fn places(rows: usize, columns: usize) -> String {
-    let row = |row: usize| {
-        let places = (1..=columns).map(|column| format!("${}", row * columns + column));
-        format!("({})", places.collect::<Vec<_>>().join(", "))
-    };
-    (0..rows).map(row).collect::<Vec<_>>().join(", ")
-}
-
 /// `$3, $4, $5`: so many places after the first `after`.
 pub(crate) fn list(after: usize, count: usize) -> String {
     let places = (1..=count).map(|place| format!("${}", after + place));
     places.collect::<Vec<_>>().join(", ")
-}
-
-/// How many rows are written by one statement. Each number is a statement of its own, which the
-/// database keeps prepared, so they are few. They are small: SQLite takes time that grows with the
-/// square of the named parameters to prepare one, and with a thousand rows a batch took five times
-/// as long.
-const PORTIONS: [usize; 4] = [64, 16, 4, 1];
-
-/// All rows, in portions of those sizes.
-pub(crate) fn portions<T>(mut rows: &[T]) -> impl Iterator<Item = &[T]> {
-    let mut sizes = PORTIONS.into_iter().peekable();
-    std::iter::from_fn(move || {
-        while sizes.peek().is_some_and(|size| *size > rows.len()) {
-            sizes.next();
-        }
-        let (portion, rest) = rows.split_at_checked(*sizes.peek()?)?;
-        rows = rest;
-        Some(portion)
-    })
 }
 
 #[cfg(test)]
@@ -104,17 +76,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_row_is_in_one_portion() {
-        let rows: Vec<u32> = (0..203).collect();
-        let sizes: Vec<_> = portions(&rows).map(<[u32]>::len).collect();
-        assert_eq!(sizes, [64, 64, 64, 4, 4, 1, 1, 1]);
-        assert_eq!(portions(&rows).flatten().count(), 203);
-        assert_eq!(portions::<u32>(&[]).count(), 0);
-    }
-
-    #[test]
-    fn places_are_counted_through() {
-        assert_eq!(places(2, 2), "($1, $2), ($3, $4)");
+    fn places_are_counted_on() {
         assert_eq!(list(2, 3), "$3, $4, $5");
     }
 }

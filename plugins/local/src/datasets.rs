@@ -146,14 +146,17 @@ impl Guest for Provider {
             Err(Error::NotFound(_)) => -1,
             found => found?,
         };
-        let (_, skip) = cursor::read("datasets", page.cursor.as_deref())?.unwrap_or_default();
+        let (time, id) = cursor::read_id("datasets", page.cursor.as_deref())?;
         let sql = format!(
-            "{DATASETS} WHERE d.project = $1 ORDER BY d.created_at DESC, d.id LIMIT $2 OFFSET $3"
+            "{DATASETS} WHERE d.project = $1 AND d.created_at <= $2
+                AND (d.created_at < $2 OR d.id > $3)
+            ORDER BY d.created_at DESC, d.id LIMIT $4"
         );
-        let rows = database.rows(&sql, parameters![project, u64::from(page.limit) + 1, skip])?;
+        let values = parameters![project, time, id, u64::from(page.limit) + 1];
+        let rows = database.rows(&sql, values)?;
         let mut datasets: Vec<Dataset> = rows.into_iter().map(read).collect::<Result<_>>()?;
-        let cursor = cursor::cut(&mut datasets, page.limit, |_| {
-            cursor::after("datasets", 0, skip + i64::from(page.limit))
+        let cursor = cursor::cut(&mut datasets, page.limit, |last| {
+            cursor::after_id("datasets", last.created_at, &last.id)
         });
         Ok(DatasetPage { datasets, cursor })
     }

@@ -137,14 +137,15 @@ impl Guest for Provider {
         if let Some(id) = &dataset {
             datasets::find(database, project, &DatasetRef::Id(id.clone()))?;
         }
-        let (_, skip) = cursor::read("experiments", page.cursor.as_deref())?.unwrap_or_default();
+        let (time, last) = cursor::read_id("experiments", page.cursor.as_deref())?;
         let sql = format!(
             "SELECT {COLUMNS} FROM experiments e
-            WHERE e.project = $1 AND (CAST($2 AS TEXT) IS NULL OR e.dataset = $3)
-            ORDER BY e.created_at DESC, e.id LIMIT $4 OFFSET $5"
+            WHERE e.project = $1 AND (CAST($2 AS TEXT) IS NULL OR e.dataset = $2)
+                AND e.created_at <= $3 AND (e.created_at < $3 OR e.id > $4)
+            ORDER BY e.created_at DESC, e.id LIMIT $5"
         );
         let limit = u64::from(page.limit) + 1;
-        let values = parameters![project, dataset.as_ref(), dataset.as_ref(), limit, skip];
+        let values = parameters![project, dataset.as_ref(), time, last, limit];
         let rows = database.rows(&sql, values)?;
         let mut experiments = Vec::with_capacity(rows.len());
         for row in rows {
@@ -152,8 +153,8 @@ impl Guest for Provider {
             last_of_each(&mut experiment.metrics);
             experiments.push(experiment);
         }
-        let cursor = cursor::cut(&mut experiments, page.limit, |_| {
-            cursor::after("experiments", 0, skip + i64::from(page.limit))
+        let cursor = cursor::cut(&mut experiments, page.limit, |last| {
+            cursor::after_id("experiments", last.created_at, &last.id)
         });
         Ok(ExperimentPage {
             experiments,

@@ -4,7 +4,7 @@ use roost_provider::database::{Row, Value, parameters};
 use roost_provider::types::{Attribute, AttributeValue, Span, StatusCode};
 
 use crate::Result;
-use crate::content::Content;
+use crate::content;
 use crate::provider::SESSION;
 
 /// The columns that [`read`] takes, of `spans s` and `contents c`; then the row's id.
@@ -27,8 +27,8 @@ pub(crate) const SUMMED: [(&str, &str); 4] = [
     ("llm.cost.total", "cost"),
 ];
 
-/// The values of a new row.
-pub(crate) fn values(id: u64, project: i64, span: &Span) -> Vec<Value> {
+/// The values of a new row, but for its id and its project, which are null.
+pub(crate) fn values(span: &Span) -> Vec<Value> {
     let attribute = |key: &str| {
         let found = span.attributes.iter().rev().find(|it| it.key == key);
         found.map(|Attribute { value, .. }| value)
@@ -38,8 +38,8 @@ pub(crate) fn values(id: u64, project: i64, span: &Span) -> Vec<Value> {
         _ => None,
     };
     let mut values = parameters![
-        id,
-        project,
+        Value::Null,
+        Value::Null,
         &span.trace_id,
         &span.span_id,
         span.parent_id.as_ref(),
@@ -101,7 +101,7 @@ pub(crate) fn read(mut row: Row, whole: bool) -> Result<(Span, i64)> {
     };
     let id = row.integer()?;
     if whole {
-        Content::parse(&row.text()?)?.give(&mut span);
+        content::read(&row.text()?, &mut span)?;
     }
     Ok((span, id))
 }

@@ -16,7 +16,7 @@ use crate::Error;
 use crate::bindings::roost::telemetry::database::{Rows, Statement};
 
 pub use crate::bindings::roost::telemetry::database::{
-    Connection, DatabaseError, Dialect, Migration, Transaction, Value,
+    Connection, DatabaseError, Dialect, Migration, RepeatedStatement, Transaction, Value,
 };
 pub use crate::parameters;
 
@@ -87,15 +87,23 @@ pub fn transaction<T>(
     connection: &Connection,
     work: impl Fn(&Transaction) -> Result<T, Failure>,
 ) -> Result<T, Error> {
-    let once = || {
+    until_done(|| {
         let transaction = connection.begin()?;
         let done = work(&transaction)?;
         Transaction::commit(transaction)?;
         Ok(done)
-    };
+    })
+}
+
+/// Do `work`, which makes one transaction or none, again from its beginning where it met another
+/// transaction.
+///
+/// # Errors
+/// What `work` ended with.
+pub fn until_done<T>(mut work: impl FnMut() -> Result<T, Failure>) -> Result<T, Error> {
     let mut tries = 1;
     loop {
-        match once() {
+        match work() {
             Ok(done) => return Ok(done),
             Err(Failure::Answer(error)) => return Err(error),
             Err(Failure::Database(DatabaseError::Busy(_) | DatabaseError::Constraint(_)))

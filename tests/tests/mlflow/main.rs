@@ -5,7 +5,6 @@
 
 mod annotations;
 mod auth;
-mod beside_phoenix;
 mod datasets;
 mod experiments;
 mod official_client;

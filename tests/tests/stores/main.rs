@@ -13,6 +13,7 @@ mod predicates;
 mod projects;
 mod retention;
 mod sessions;
+mod side_by_side;
 mod spans;
 
 use std::time::Duration;

@@ -6,7 +6,8 @@ use std::time::Instant;
 use wasmtime::component::{HasData, Linker, Resource, ResourceTable};
 
 use super::bindings::{
-    self, DatabaseError, Dialect, Host, HostConnection, HostTransaction, Migration, Rows, Statement,
+    self, DatabaseError, Dialect, Host, HostConnection, HostTransaction, Migration,
+    RepeatedStatement, Rows, Statement,
 };
 use super::{Answer, Database, Session};
 use crate::plugin::State;
@@ -141,6 +142,17 @@ impl HostConnection for DatabaseView<'_> {
         })
     }
 
+    async fn execute_many(
+        &mut self,
+        _: Resource<Opened>,
+        statements: Vec<RepeatedStatement>,
+    ) -> wasmtime::Result<Answer<Vec<u64>>> {
+        Ok(match self.database.free() {
+            Ok(session) => session.execute_many(statements, self.deadline).await,
+            Err(error) => Err(error),
+        })
+    }
+
     async fn query(
         &mut self,
         _: Resource<Opened>,
@@ -184,6 +196,18 @@ impl HostTransaction for DatabaseView<'_> {
         let number = self.table.get(&transaction)?.0;
         Ok(match self.database.inside(number) {
             Ok(session) => session.execute(statement, self.deadline).await,
+            Err(error) => Err(error),
+        })
+    }
+
+    async fn execute_many(
+        &mut self,
+        transaction: Resource<Begun>,
+        statements: Vec<RepeatedStatement>,
+    ) -> wasmtime::Result<Answer<Vec<u64>>> {
+        let number = self.table.get(&transaction)?.0;
+        Ok(match self.database.inside(number) {
+            Ok(session) => session.execute_many(statements, self.deadline).await,
             Err(error) => Err(error),
         })
     }

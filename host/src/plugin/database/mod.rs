@@ -6,10 +6,11 @@
 //! the call that runs them, and what a call leaves open is rolled back.
 //!
 //! `guest.rs` is the glue to WebAssembly; `sqlite.rs` and `postgres.rs` each do the whole of
-//! the work in their own way, and have `value.rs` and `migrate.rs` in common; `tls.rs` is how
-//! servers are reached.
+//! the work in their own way, and have `value.rs`, `migrate.rs` and `error.rs` in common; `tls.rs`
+//! is how servers are reached.
 
 mod bindings;
+mod error;
 mod guest;
 mod migrate;
 mod postgres;
@@ -18,26 +19,40 @@ mod tls;
 mod value;
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use tokio::sync::OnceCell;
 
-use bindings::{DatabaseError, Dialect, Migration, Rows, Statement};
+use bindings::{DatabaseError, Dialect, Migration, RepeatedStatement, Rows, Statement};
 
+use super::limits::Limits;
 use super::runtime::size;
 use super::spec::DatabaseSpec;
-use crate::config::{ExposeSecret, LimitsConfig};
+use crate::config::ExposeSecret;
 
 pub(crate) use guest::{DatabaseView, GuestDatabase, add_to_linker};
 
 type Answer<T> = Result<T, DatabaseError>;
 
 /// What one database may use.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 struct Quota {
     /// Bytes of the whole database.
     bytes: u64,
     /// Bytes of one answer.
     answer: usize,
+    /// How an answer may have more.
+    advice: Arc<str>,
+}
+
+impl Quota {
+    /// The error of an answer that has more bytes.
+    fn too_large(&self) -> DatabaseError {
+        let Self { answer, advice, .. } = self;
+        DatabaseError::TooLarge(format!(
+            "the answer has more than {answer} bytes; ask for less, or {advice}"
+        ))
+    }
 }
 
 /// The database of one connection. Nothing is looked at before a guest opens it.
@@ -57,13 +72,14 @@ enum Place {
 
 impl Database {
     /// The database of the connection `name`.
-    pub(super) fn new(name: &str, spec: &DatabaseSpec, limits: &LimitsConfig) -> Self {
+    pub(super) fn new(name: &str, spec: &DatabaseSpec, limits: &Limits) -> Self {
         Self {
             name: name.to_owned(),
             spec: spec.clone(),
             quota: Quota {
                 bytes: spec.max_bytes,
                 answer: size(limits.response_bytes),
+                advice: limits.raise("response_bytes").into(),
             },
             statement_millis: limits.call_timeout_millis,
             place: OnceCell::new(),
@@ -90,18 +106,27 @@ impl Database {
         let folder = || folder(spec.folder.as_deref());
         let Some(source) = &spec.address else {
             let path = folder()?.join(format!("{name}.db"));
-            return Ok(Place::Sqlite(sqlite::Database::new(name, path, *quota)));
+            return Ok(Place::Sqlite(sqlite::Database::new(
+                name,
+                path,
+                quota.clone(),
+            )));
         };
         let address = source.resolve().await.map_err(|why| why.to_string())?;
         let address = address.expose_secret();
         if is_postgres(address) {
-            let database = postgres::Database::new(name, address, *quota, self.statement_millis);
+            let database =
+                postgres::Database::new(name, address, quota.clone(), self.statement_millis);
             return database.map(Place::Postgres);
         }
         match address.strip_prefix("sqlite:") {
             Some(path) if !path.is_empty() => {
                 let path = folder()?.join(path);
-                Ok(Place::Sqlite(sqlite::Database::new(name, path, *quota)))
+                Ok(Place::Sqlite(sqlite::Database::new(
+                    name,
+                    path,
+                    quota.clone(),
+                )))
             }
             _ => Err("must be `sqlite:` and a path, or `postgres://` and a server".to_owned()),
         }
@@ -156,6 +181,14 @@ impl Session {
 
     async fn execute_batch(&mut self, batch: Vec<Statement>, end: Deadline) -> Answer<Vec<u64>> {
         either!(self, session => session.execute_batch(batch, end).await)
+    }
+
+    async fn execute_many(
+        &mut self,
+        batch: Vec<RepeatedStatement>,
+        end: Deadline,
+    ) -> Answer<Vec<u64>> {
+        either!(self, session => session.execute_many(batch, end).await)
     }
 
     async fn query(&mut self, statement: Statement, end: Deadline) -> Answer<Rows> {

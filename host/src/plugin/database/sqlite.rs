@@ -8,6 +8,7 @@
 
 mod error;
 mod file;
+mod statement;
 
 use std::collections::HashMap;
 use std::path::PathBuf;
@@ -15,12 +16,13 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
-use rusqlite::{CachedStatement, Connection, InterruptHandle};
+use rusqlite::{Connection, InterruptHandle};
 use tokio::sync::OwnedMutexGuard;
 use tokio::time::timeout_at;
 
-use self::file::{File, STATEMENTS, claim, explain_opening, file, open};
-use super::bindings::{DatabaseError, Migration, Rows, Statement, Value};
+use self::file::{File, claim, explain_opening, file, open};
+use self::statement::{execute, execute_many, query};
+use super::bindings::{DatabaseError, Migration, RepeatedStatement, Rows, Statement};
 use super::{Answer, Deadline, Quota, migrate};
 
 /// Instructions of SQLite's machine between two looks at the clock: some tens of microseconds.
@@ -43,17 +45,17 @@ impl Database {
     }
 
     pub(super) async fn session(&self) -> Answer<Session> {
-        let (path, quota, name) = (self.path.clone(), self.quota, self.name.clone());
+        let (path, quota, name) = (self.path.clone(), self.quota.clone(), self.name.clone());
         blocking(move || {
             let file = file(&path)?;
             let host = Arc::new(AtomicBool::new(true));
             let connection =
-                open(&path, quota, &host).map_err(|error| explain_opening(&path, &error))?;
+                open(&path, &quota, &host).map_err(|error| explain_opening(&path, &error))?;
             claim(&connection, &path, &name)?;
             Ok(Session {
                 interrupt: connection.get_interrupt_handle(),
                 file,
-                answer: quota.answer,
+                quota,
                 host,
                 open: Arc::new(Mutex::new(Open {
                     connection,
@@ -81,7 +83,7 @@ pub(crate) struct Session {
     open: Arc<Mutex<Open>>,
     file: Arc<File>,
     interrupt: InterruptHandle,
-    answer: usize,
+    quota: Quota,
     /// Whether the statement at hand is the host's own.
     host: Arc<AtomicBool>,
 }
@@ -119,6 +121,20 @@ impl Session {
         .await
     }
 
+    /// As [`write`](Self::write), in a transaction of its own.
+    async fn write_whole<T: Send + 'static>(
+        &self,
+        end: Deadline,
+        work: impl FnOnce(&mut Open, &AtomicBool) -> Answer<T> + Send + 'static,
+    ) -> Answer<T> {
+        self.write(end, move |open, host| {
+            as_host(host, || open.connection.execute_batch("BEGIN IMMEDIATE"))?;
+            let made = work(open, host);
+            settle(&open.connection, host, made)
+        })
+        .await
+    }
+
     async fn turn(&self, end: Deadline) -> Answer<OwnedMutexGuard<()>> {
         let turn = Arc::clone(&self.file.turn).lock_owned();
         timeout_at(end.into(), turn).await.map_err(|_| {
@@ -139,12 +155,8 @@ impl Session {
         if current.await? == Some(i64::from(newest)) {
             return Ok(newest);
         }
-        self.write(end, move |open, host| {
-            as_host(host, || open.connection.execute_batch("BEGIN IMMEDIATE"))?;
-            let made = bring_up(open, host, migrations);
-            settle(&open.connection, host, made)
-        })
-        .await?;
+        self.write_whole(end, |open, host| bring_up(open, host, migrations))
+            .await?;
         Ok(newest)
     }
 
@@ -162,18 +174,28 @@ impl Session {
         batch: Vec<Statement>,
         end: Deadline,
     ) -> Answer<Vec<u64>> {
-        self.write(end, move |open, host| {
-            as_host(host, || open.connection.execute_batch("BEGIN IMMEDIATE"))?;
-            let each = batch.iter().map(|it| execute(open, host, it));
-            let made = each.collect();
-            settle(&open.connection, host, made)
+        self.write_whole(end, move |open, host| {
+            batch.iter().map(|it| execute(open, host, it)).collect()
         })
         .await
     }
 
+    pub(super) async fn execute_many(
+        &self,
+        batch: Vec<RepeatedStatement>,
+        end: Deadline,
+    ) -> Answer<Vec<u64>> {
+        let work = move |open: &mut Open, host: &AtomicBool| execute_many(open, host, &batch, end);
+        if self.in_transaction() {
+            self.run(end, work).await
+        } else {
+            self.write_whole(end, work).await
+        }
+    }
+
     pub(super) async fn query(&self, statement: Statement, end: Deadline) -> Answer<Rows> {
-        let most = self.answer;
-        self.run(end, move |open, host| query(open, host, &statement, most))
+        let quota = self.quota.clone();
+        self.run(end, move |open, host| query(open, host, &statement, &quota))
             .await
     }
 
@@ -224,81 +246,6 @@ impl Drop for Session {
 fn as_host<T>(host: &AtomicBool, work: impl FnOnce() -> rusqlite::Result<T>) -> Answer<T> {
     host.store(true, Ordering::Relaxed);
     Ok(work()?)
-}
-
-/// Prepare a guest's statement and bind its parameters, each by the number in its name.
-fn prepare<'c>(
-    open: &'c mut Open,
-    host: &AtomicBool,
-    statement: &Statement,
-) -> Answer<CachedStatement<'c>> {
-    host.store(false, Ordering::Relaxed);
-    let mut prepared = open.connection.prepare_cached(&statement.sql)?;
-    let numbers = match open.numbers.get(&statement.sql) {
-        Some(numbers) => Arc::clone(numbers),
-        None => {
-            let numbers = numbers(&prepared)?;
-            if open.numbers.len() >= STATEMENTS {
-                open.numbers.clear();
-            }
-            open.numbers
-                .insert(statement.sql.clone(), Arc::clone(&numbers));
-            numbers
-        }
-    };
-    for (place, number) in (1..).zip(&*numbers) {
-        let value = statement.parameters.get(number - 1).ok_or_else(|| {
-            let given = statement.parameters.len();
-            DatabaseError::Statement(format!(
-                "the statement has a parameter `${number}`, and there are $1 to ${given}"
-            ))
-        })?;
-        prepared.raw_bind_parameter(place, value)?;
-    }
-    Ok(prepared)
-}
-
-/// The number of each parameter of a statement, from 1.
-fn numbers(prepared: &CachedStatement<'_>) -> Answer<Arc<[usize]>> {
-    let number = |place| {
-        let name = prepared.parameter_name(place).unwrap_or_default();
-        let number = name.strip_prefix('$').and_then(|it| it.parse().ok());
-        number.filter(|number| *number > 0).ok_or_else(|| {
-            let why = format!("the statement has a parameter `{name}`: write $1, $2, ...");
-            DatabaseError::Statement(why)
-        })
-    };
-    (1..=prepared.parameter_count()).map(number).collect()
-}
-
-fn execute(open: &mut Open, host: &AtomicBool, statement: &Statement) -> Answer<u64> {
-    let changed = prepare(open, host, statement)?.raw_execute()?;
-    Ok(changed as u64)
-}
-
-fn query(open: &mut Open, host: &AtomicBool, statement: &Statement, most: usize) -> Answer<Rows> {
-    let mut prepared = prepare(open, host, statement)?;
-    let columns: Vec<String> = prepared.column_names().map(str::to_owned).collect();
-    let mut found = prepared.raw_query();
-    let (mut rows, mut bytes) = (Vec::new(), 0);
-    while let Some(row) = found.next()? {
-        let values = (0..columns.len()).map(|column| Ok(Value::from(row.get_ref(column)?)));
-        let values = values.collect::<rusqlite::Result<Vec<_>>>()?;
-        bytes += values.iter().map(Value::size).sum::<usize>();
-        if bytes > most {
-            return Err(too_large(most));
-        }
-        rows.push(values);
-    }
-    drop(found);
-    Ok(Rows { columns, rows })
-}
-
-/// The error of an answer that has more than `most` bytes.
-pub(super) fn too_large(most: usize) -> DatabaseError {
-    DatabaseError::TooLarge(format!(
-        "the answer has more than {most} bytes, which `response_bytes` under [limits] allows"
-    ))
 }
 
 /// End the transaction that `made` was made in.

@@ -22,7 +22,7 @@ fn spans() -> Vec<Span> {
 
 async fn run(statement: &str) -> Result<Vec<RecordBatch>, String> {
     let mut query = parse::query(statement).map_err(|why| why.to_string())?;
-    let mut rewriter = Rewriter::of_statements();
+    let mut rewriter = Rewriter::of_statements(vec![None]);
     rewriter.query(&mut query).map_err(|why| why.to_string())?;
     let columns: Vec<Column> = rewriter.columns.into_iter().collect();
     let batch = array::batch(&array::schema(&columns), &columns, &spans()).unwrap();
@@ -118,4 +118,44 @@ async fn what_is_united_is_sorted_by_its_answer() {
         let error = run(&statement).await.unwrap_err();
         assert!(error.contains("no column of the answer (name)"), "{error}");
     }
+}
+
+/// The rewritten statement over the spans of these owners.
+fn rewritten(owners: &[&str], statement: &str) -> Result<String, String> {
+    let owners = owners.iter().map(|owner| Some((*owner).to_owned()));
+    let mut query = parse::query(statement).map_err(|why| why.to_string())?;
+    let mut rewriter = Rewriter::of_statements(owners.collect());
+    rewriter.query(&mut query).map_err(|why| why.to_string())?;
+    Ok(query.to_string())
+}
+
+#[test]
+fn a_table_is_called_by_its_owner_and_by_itself_where_it_is_alone() {
+    let owners = ["acme", "Globex-1"];
+    for (written, table) in [
+        ("acme.spans", r#""acme.spans" AS "spans""#),
+        ("ACME.Spans AS a", r#""acme.spans" AS a"#),
+        (r#""Globex-1".spans"#, r#""Globex-1.spans" AS "spans""#),
+    ] {
+        let rewritten = rewritten(&owners, &format!("SELECT 1 AS x FROM {written}")).unwrap();
+        assert_eq!(rewritten, format!("SELECT 1 AS x FROM {table}"));
+    }
+    for unknown in [
+        "spans",
+        r#""ACME".spans"#,
+        "other.spans",
+        "acme.spans.spans",
+        "acme.traces",
+    ] {
+        let refused = rewritten(&owners, &format!("SELECT 1 FROM {unknown}")).unwrap_err();
+        let there = r#"there is `"acme".spans`, `"Globex-1".spans`"#;
+        assert!(refused.ends_with(there), "{refused}");
+    }
+    for alone in ["spans", "acme.spans"] {
+        let rewritten = rewritten(&["acme"], &format!("SELECT 1 AS x FROM {alone}")).unwrap();
+        assert_eq!(rewritten, r#"SELECT 1 AS x FROM "spans""#);
+    }
+    let twice = "SELECT 1 FROM acme.spans JOIN \"Globex-1\".spans ON true";
+    let refused = rewritten(&owners, twice).unwrap_err();
+    assert!(refused.contains("two tables called `spans`"), "{refused}");
 }

@@ -1,14 +1,14 @@
 //! What a provider asks of its database, said by the project's name: `database:` and a JSON
 //! list of steps, each answered in the name of one span.
 //!
-//! A step is a list: what is done (`query`, `execute`, `batch`, `migrate`, `begin`, `commit`,
-//! `drop`, `trap`, `wait`), and what with. Between `begin` and `commit` statements are run in
+//! A step is a list: what is done (`query`, `execute`, `batch`, `many`, `migrate`, `begin`,
+//! `commit`, `drop`, `trap`), and what with. Between `begin` and `commit` statements are run in
 //! the transaction. `keep` leaves everything open, for the next call to find.
 
 use serde_json::{Value as Json, json};
 
 use crate::bindings::roost::telemetry::database::{
-    Connection, DatabaseError, Migration, Statement, Transaction, Value,
+    Connection, DatabaseError, Migration, RepeatedStatement, Statement, Transaction, Value,
 };
 use crate::bindings::roost::telemetry::types::Error;
 
@@ -69,6 +69,14 @@ fn perform(
                 .collect();
             return connection.execute_batch(&batch).map(Json::from);
         }
+        "many" => {
+            let batch: Vec<RepeatedStatement> = arguments.iter().map(repeated).collect();
+            return match transaction {
+                Some(transaction) => transaction.execute_many(&batch),
+                None => connection.execute_many(&batch),
+            }
+            .map(Json::from);
+        }
         "query" => {
             let statement = statement(arguments);
             let rows = match transaction {
@@ -98,6 +106,16 @@ fn statement(arguments: &[Json]) -> Statement {
     Statement {
         sql: text(arguments.first()),
         parameters: arguments.iter().skip(1).map(to_value).collect(),
+    }
+}
+
+/// SQL, and lists of the values of its parameters.
+fn repeated(argument: &Json) -> RepeatedStatement {
+    let arguments = argument.as_array().map_or(&[][..], Vec::as_slice);
+    let values = |row: &Json| row.as_array().into_iter().flatten().map(to_value).collect();
+    RepeatedStatement {
+        sql: text(arguments.first()),
+        parameters: arguments.iter().skip(1).map(values).collect(),
     }
 }
 

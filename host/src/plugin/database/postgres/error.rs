@@ -26,9 +26,7 @@ impl From<tokio_postgres::Error> for DatabaseError {
             (&SqlState::DISK_FULL | &SqlState::OUT_OF_MEMORY, _) => Self::Full(why),
             (&SqlState::T_R_SERIALIZATION_FAILURE | &SqlState::T_R_DEADLOCK_DETECTED, _)
             | (&SqlState::LOCK_NOT_AVAILABLE, _) => Self::Busy(why),
-            (&SqlState::QUERY_CANCELED, _) => {
-                Self::Statement("it ran until the call's deadline".to_owned())
-            }
+            (&SqlState::QUERY_CANCELED, _) => Self::late(),
             (_, "23") => Self::Constraint(why),
             (_, "XX") => Self::Corrupt(why),
             (_, "08" | "53" | "57" | "58") => Self::Unavailable(why),

@@ -1,7 +1,7 @@
 //! Which statements of a guest are run.
 
 use crate::plugin::database::Answer;
-use crate::plugin::database::bindings::{DatabaseError, Statement};
+use crate::plugin::database::bindings::{DatabaseError, Value};
 
 /// The first words of statements that stay in a schema and leave the session as it is.
 const ALLOWED: [&str; 10] = [
@@ -11,8 +11,8 @@ const ALLOWED: [&str; 10] = [
 /// What `CREATE`, `ALTER` and `DROP` may be about.
 const OBJECTS: [&str; 4] = ["TABLE", "INDEX", "UNIQUE", "VIEW"];
 
-pub(super) fn check_count(wanted: usize, statement: &Statement) -> Answer<()> {
-    let given = statement.parameters.len();
+pub(super) fn check_count(wanted: usize, parameters: &[Value]) -> Answer<()> {
+    let given = parameters.len();
     if wanted == given {
         return Ok(());
     }

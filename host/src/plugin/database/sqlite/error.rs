@@ -28,9 +28,7 @@ impl DatabaseError {
                 | ErrorCode::FileLockingProtocolFailed,
             ) => Self::Unavailable(why),
             Some(ErrorCode::TooBig) => Self::TooLarge(why),
-            Some(ErrorCode::OperationInterrupted) => {
-                Self::Statement("it ran until the call's deadline".to_owned())
-            }
+            Some(ErrorCode::OperationInterrupted) => Self::late(),
             _ => Self::Statement(why),
         }
     }

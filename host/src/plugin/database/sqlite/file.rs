@@ -63,7 +63,7 @@ pub(super) fn file(path: &Path) -> Answer<Arc<File>> {
 
 pub(super) fn open(
     path: &Path,
-    quota: Quota,
+    quota: &Quota,
     host: &Arc<AtomicBool>,
 ) -> rusqlite::Result<Connection> {
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE

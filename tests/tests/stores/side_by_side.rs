@@ -1,6 +1,10 @@
-//! One host, one tenant on Phoenix and one on MLflow: the same code for both.
+//! One host: a tenant on Phoenix, one on MLflow, one on `local`. The same code serves all, and one
+//! statement asks all.
 
-use anyhow::{Result, ensure};
+use std::fmt::Write as _;
+use std::path::Path;
+
+use anyhow::{Context, Result, ensure};
 use roost::contract::{
     DatasetRef, NewAnnotation, NewDataset, NewEvaluation, NewExperiment, NewRecord, NewRun,
     SpanRef, Target, TimeWindow,
@@ -8,53 +12,89 @@ use roost::contract::{
 use roost::provider::SpanQuery;
 use roost::{Config, TelemetryManager};
 use roost_tests::{
-    Mlflow, Phoenix, PluginFolder, eventually, mlflow_provider, phoenix_provider, roost, unique,
+    Mlflow, Phoenix, PluginFolder, eventually, local_provider, mlflow_provider, phoenix_provider,
+    roost, shell, unique,
 };
 use serde_json::json;
 
 use crate::SOON;
 
-#[tokio::test]
-async fn two_tenants_on_two_backends_are_served_alike() -> Result<()> {
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn tenants_on_three_backends_are_served_alike_and_joined_in_one_statement() -> Result<()> {
     let (phoenix, mlflow) = tokio::try_join!(Phoenix::shared(), Mlflow::shared())?;
     let folder = PluginFolder::new()?;
     folder.install("phoenix", &phoenix_provider()?)?;
     folder.install("mlflow", &mlflow_provider()?)?;
-    let (acme, globex) = (unique("acme"), unique("globex"));
-    let toml = format!(
+    folder.install("local", &local_provider()?)?;
+    let tenants = [
+        ("acme", "phoenix"),
+        ("globex", "mlflow"),
+        ("initech", "local"),
+    ]
+    .map(|(tenant, backend)| (tenant, unique(tenant), backend));
+    let mut toml = format!(
         "[telemetry.batch_config]\nschedule_delay_millis = 50\n\
-         [plugins]\nfolder = \"{}\"\n\
-         [connections.default]\nprovider = \"phoenix\"\n\
+         [plugins]\nfolder = \".\"\n[database]\nfolder = \".\"\n\
+         [connections.phoenix]\nprovider = \"phoenix\"\n\
          provider_config = {{ http_endpoint = \"{}\" }}\n\
-         [connections.second]\nprovider = \"mlflow\"\n\
+         [connections.mlflow]\nprovider = \"mlflow\"\n\
          provider_config = {{ http_endpoint = \"{}\" }}\n\
-         [tenants.{globex}]\nconnection = \"second\"\n",
-        folder.path().display(),
+         [connections.local]\nprovider = \"local\"\n",
         phoenix.http_endpoint(),
         mlflow.http_endpoint(),
     );
-    let telemetry = TelemetryManager::start(Config::from_toml(&toml, "/roost.toml")?).await?;
-    let desk = tempfile::tempdir()?;
-    std::fs::write(desk.path().join("roost.toml"), toml)?;
+    for (_, tenant, backend) in &tenants {
+        let _ = writeln!(toml, "[tenants.{tenant}]\nconnection = \"{backend}\"");
+    }
+    let file = folder.path().join("roost.toml");
+    std::fs::write(&file, &toml)?;
+    let telemetry = TelemetryManager::start(Config::from_toml(&toml, &file)?).await?;
+    for (_, tenant, backend) in &tenants {
+        assert_eq!(telemetry.get_provider(tenant, None)?.name(), *backend);
+        let served = works(&telemetry, tenant).await;
+        served.with_context(|| format!("{tenant} on {backend}"))?;
+    }
 
-    for (tenant, backend) in [(&acme, "phoenix"), (&globex, "mlflow")] {
-        assert_eq!(telemetry.get_provider(tenant, None)?.name(), backend);
-        works(&telemetry, tenant).await?;
-        let statement = "SELECT name, attributes['llm.token_count.total'] AS tokens FROM spans \
-                         WHERE span_kind = 'LLM' ORDER BY start_time";
-        let ran = roost(
-            desk.path(),
-            &["sql", statement, "--tenant", tenant, "--json"],
-        )
-        .await?;
-        ensure!(ran.code == 0, "{}", ran.stderr);
-        assert_eq!(
-            ran.json()?,
-            [json!({ "name": "answer", "tokens": 15.0 })],
-            "{backend}"
-        );
+    // The statement of the page, with the names of these tenants.
+    let mut command = documented()?;
+    for (name, tenant, _) in &tenants {
+        command = command
+            .replace(&format!("{name}.spans"), &format!("\"{tenant}\".spans"))
+            .replace(&format!("--tenant {name}"), &format!("--tenant {tenant}"));
+    }
+    let ran = shell(folder.path(), &format!("{} --json", command.trim_end())).await?;
+    ensure!(ran.code == 0, "{command}: {}", ran.stderr);
+    assert_eq!(
+        ran.json()?,
+        [
+            json!({ "name": "answer", "acme": 15.0, "globex": 15.0, "initech": 15.0 }),
+            json!({ "name": "request", "acme": null, "globex": null, "initech": null }),
+        ]
+    );
+
+    // Whom nobody named is not there.
+    let [(_, acme, _), (_, globex, _), (_, initech, _)] = &tenants;
+    let both = ["--tenant", acme, "--tenant", globex];
+    for table in ["spans".to_owned(), format!("\"{initech}\".spans")] {
+        let statement = format!("SELECT name FROM {table}");
+        let ran = roost(folder.path(), &[&["sql", &statement], &both[..]].concat()).await?;
+        assert_eq!(ran.code, 2, "{ran:?}");
+        let there = format!("there is `\"{acme}\".spans`, `\"{globex}\".spans`");
+        assert!(ran.stderr.contains(&there), "{ran:?}");
     }
     Ok(())
+}
+
+/// The command of the page about questions that joins several tenants.
+fn documented() -> Result<String> {
+    let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/query.md");
+    let page = std::fs::read_to_string(page)?;
+    let (_, section) = page
+        .split_once("### Several tenants")
+        .context("no section")?;
+    let (_, block) = section.split_once("```sh\n").context("no command")?;
+    let (command, _) = block.split_once("```").context("no end")?;
+    Ok(command.to_owned())
 }
 
 /// What a service does, whatever holds its data.
