@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
 
 mod develop;
+mod examples;
 mod page;
 
 use std::path::{Path, PathBuf};

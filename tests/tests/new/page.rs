@@ -45,7 +45,7 @@ async fn lead_to_a_provider(language: &str) -> Result<()> {
 }
 
 /// The commands of the blocks that are marked with this word, in order.
-fn commands(page: &str, mark: &str) -> Vec<String> {
+pub(crate) fn commands(page: &str, mark: &str) -> Vec<String> {
     let mut commands = Vec::new();
     let mut inside = false;
     for line in page.lines() {
