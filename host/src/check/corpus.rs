@@ -14,7 +14,7 @@ use crate::contract::{Attribute, AttributeValue, Event, Span, StatusCode, Timest
 /// The attribute that says a span's kind.
 const KIND: &str = "openinference.span.kind";
 /// The attribute that says its session.
-const SESSION: &str = "session.id";
+pub(super) const SESSION: &str = "session.id";
 
 /// One millisecond, in nanoseconds.
 pub(super) const MILLI: u64 = 1_000_000;

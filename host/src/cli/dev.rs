@@ -28,7 +28,14 @@ Examples:
   roost dev --build \"cargo build\" --set http_endpoint=http://localhost:6006";
 
 /// What builds write: a change of it is none of the author's.
-const BUILT: [&str; 5] = ["target", "node_modules", "bindings", "__pycache__", "dist"];
+const BUILT: [&str; 6] = [
+    "target",
+    "node_modules",
+    "bindings",
+    "__pycache__",
+    "build",
+    "dist",
+];
 /// How long a folder has to be quiet before it is built: editors write in several steps.
 const QUIET: Duration = Duration::from_millis(200);
 
@@ -156,6 +163,7 @@ mod tests {
             ("/p/Cargo.lock", false),
             ("/p/target/release/x.d", false),
             ("/p/node_modules/a/b.js", false),
+            ("/p/build/provider.h", false),
             ("/p/.venv/bin/python", false),
             ("/p/src/.lib.rs.swp", false),
             ("/q/src/lib.rs", false),

@@ -37,6 +37,7 @@ enum Language {
     Rust,
     Python,
     Javascript,
+    C,
 }
 
 pub(super) fn run(context: &Context, args: &NewArgs) -> anyhow::Result<Exit> {

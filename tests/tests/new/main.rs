@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
 
 mod develop;
+mod examples;
 mod page;
 
 use std::path::{Path, PathBuf};
@@ -23,12 +24,13 @@ async fn with_toolchains(folder: &Path, script: &str) -> Result<Ran> {
     let target = target()?;
     let tools = target.join("tools");
     let environment = format!(
-        "export CARGO_TARGET_DIR='{}' COMPONENTIZE='{}' NPM_INSTALL='ln -s {} node_modules'\n\
-         set -e\n",
+        "export CARGO_TARGET_DIR='{}' COMPONENTIZE='{}' NPM_INSTALL='ln -s {} node_modules' \
+         TOOLS='{}'\nset -e\n",
         // What is the same for every provider is built once.
         target.join("templates").display(),
         tools.join("python/bin/componentize-py").display(),
         tools.join("javascript/node_modules").display(),
+        tools.join("c").display(),
     );
     shell(folder, &(environment + script)).await
 }

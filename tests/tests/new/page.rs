@@ -21,6 +21,11 @@ async fn the_commands_for_javascript_lead_to_a_provider() -> Result<()> {
     lead_to_a_provider("javascript").await
 }
 
+#[tokio::test]
+async fn the_commands_for_c_lead_to_a_provider() -> Result<()> {
+    lead_to_a_provider("c").await
+}
+
 /// The commands build a component and test it, and it keeps every rule about what it exports.
 async fn lead_to_a_provider(language: &str) -> Result<()> {
     let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/write-a-provider.md");
@@ -40,7 +45,7 @@ async fn lead_to_a_provider(language: &str) -> Result<()> {
 }
 
 /// The commands of the blocks that are marked with this word, in order.
-fn commands(page: &str, mark: &str) -> Vec<String> {
+pub(crate) fn commands(page: &str, mark: &str) -> Vec<String> {
     let mut commands = Vec::new();
     let mut inside = false;
     for line in page.lines() {

@@ -82,12 +82,34 @@ const JAVASCRIPT: &[File] = files! { "templates/javascript":
     "test/spans.test.js" => "test/spans.test.js",
 };
 
+const C: &[File] = files! { "templates/c":
+    "Makefile" => "Makefile",
+    "README.md" => "README.md",
+    "gitignore" => ".gitignore",
+    "tools.mk" => "tools.mk",
+    "src/http.c" => "src/http.c",
+    "src/http.h" => "src/http.h",
+    "src/json.c" => "src/json.c",
+    "src/json.h" => "src/json.h",
+    "src/service.c" => "src/service.c",
+    "src/service.h" => "src/service.h",
+    "src/span.c" => "src/span.c",
+    "src/span.h" => "src/span.h",
+    "src/span_sink.c" => "src/span_sink.c",
+    "src/telemetry_provider.c" => "src/telemetry_provider.c",
+    "src/text.c" => "src/text.c",
+    "src/text.h" => "src/text.h",
+    "src/trace_store.c" => "src/trace_store.c",
+    "test/tests.c" => "test/tests.c",
+};
+
 /// All files of a language's template.
 pub(super) fn files(language: Language) -> impl Iterator<Item = File> {
     let own = match language {
         Language::Rust => RUST,
         Language::Python => PYTHON,
         Language::Javascript => JAVASCRIPT,
+        Language::C => C,
     };
     [CONTRACT, EVERY_LANGUAGE, own]
         .into_iter()
