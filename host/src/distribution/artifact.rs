@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
+use bytes::Bytes;
 use oci_client::annotations::{
     ORG_OPENCONTAINERS_IMAGE_DESCRIPTION, ORG_OPENCONTAINERS_IMAGE_TITLE,
     ORG_OPENCONTAINERS_IMAGE_URL, ORG_OPENCONTAINERS_IMAGE_VERSION,
@@ -77,7 +78,7 @@ impl<'a> Artifact<'a> {
 /// What is pushed: the layer, the configuration that belongs to it, and the manifest over both.
 /// The same content makes the same bytes.
 pub(super) fn build(
-    content: Vec<u8>,
+    content: Bytes,
     info: &ProviderInfo,
     signature: Option<&str>,
 ) -> (ImageLayer, Config, OciImageManifest) {

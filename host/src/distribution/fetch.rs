@@ -3,7 +3,9 @@
 use std::io::Read as _;
 use std::path::Path;
 
+use bytes::Bytes;
 use oci_client::Reference;
+use tempfile::TempDir;
 use tokio::task::spawn_blocking;
 
 use super::error::DistributionError;
@@ -26,7 +28,7 @@ pub struct Fetcher {
 #[non_exhaustive]
 pub struct Fetched {
     /// The file.
-    pub bytes: Vec<u8>,
+    pub bytes: Bytes,
     /// The text of its signature, if there is one.
     pub signature: Option<String>,
     /// What a registry's tag stands for: the digest of the manifest, `sha256:...`.
@@ -134,22 +136,14 @@ impl Fetched {
         plugins: &PluginsConfig,
         limits: &LimitsConfig,
     ) -> Result<GenerationStatus, DistributionError> {
-        let folder = tempfile::Builder::new().prefix("roost-").tempdir();
-        let folder =
-            folder.map_err(|error| DistributionError::file(std::env::temp_dir(), error))?;
+        let (content, called) = (self.clone(), name.to_owned());
+        let staging = spawn_blocking(move || content.stage(&called)).await;
+        let folder = staging.map_err(|error| DistributionError::unavailable(name, error))??;
         let plugins = PluginsConfig {
             folder: folder.path().to_owned(),
             lock_file: Some(folder.path().join("none.lock")),
             ..plugins.clone()
         };
-        let file = file_of(folder.path(), name)?;
-        let write = |path: &Path, content: &[u8]| {
-            std::fs::write(path, content).map_err(|error| DistributionError::file(path, error))
-        };
-        write(&file, &self.bytes)?;
-        if let Some(signature) = &self.signature {
-            write(&file.with_extension("wasm.minisig"), signature.as_bytes())?;
-        }
         let host = Host::start(&plugins, limits).await?;
         let loaded = host.providers().into_iter().find(|one| one.name == name);
         host.shutdown().await;
@@ -161,6 +155,22 @@ impl Fetched {
             }),
             _ => Err(DistributionError::Name(name.to_owned())),
         }
+    }
+
+    /// A folder with this file in it alone, and its signature.
+    fn stage(&self, name: &str) -> Result<TempDir, DistributionError> {
+        let folder = TempDir::with_prefix("roost-");
+        let folder =
+            folder.map_err(|error| DistributionError::file(std::env::temp_dir(), error))?;
+        let file = file_of(folder.path(), name)?;
+        let write = |path: &Path, content: &[u8]| {
+            std::fs::write(path, content).map_err(|error| DistributionError::file(path, error))
+        };
+        write(&file, &self.bytes)?;
+        if let Some(signature) = &self.signature {
+            write(&file.with_extension("wasm.minisig"), signature.as_bytes())?;
+        }
+        Ok(folder)
     }
 }
 
@@ -178,7 +188,7 @@ async fn read(path: &Path) -> Result<Fetched, DistributionError> {
             Err(error) => return Err(DistributionError::file(signature, error)),
         };
         Ok(Fetched {
-            bytes,
+            bytes: bytes.into(),
             signature,
             manifest: None,
         })

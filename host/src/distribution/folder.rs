@@ -3,6 +3,8 @@
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
+use tempfile::NamedTempFile;
+
 use super::error::DistributionError;
 use super::fetch::Fetched;
 use super::source::Source;
@@ -29,7 +31,7 @@ pub struct Placed {
 /// any moment sees the one before or this one, and never half of either.
 ///
 /// # Errors
-/// A file cannot be written, or the lock file cannot be used; then all is as it was before.
+/// A file cannot be written, or the lock file cannot be used; then the lock file is as it was.
 pub fn place(
     plugins: &PluginsConfig,
     name: &str,
@@ -57,22 +59,18 @@ pub fn place(
         },
     );
 
-    let staged = Staged::write(folder, name, &fetched.bytes)?;
+    let content = staged(folder, &fetched.bytes)?;
     let signature = beside(&file, "minisig");
     let signed = match &fetched.signature {
-        Some(text) => Some(Staged::write(
-            folder,
-            &format!("{name}.minisig"),
-            text.as_bytes(),
-        )?),
+        Some(text) => Some(staged(folder, text.as_bytes())?),
         None => None,
     };
     lock.write(&path)?;
     let renamed = match signed {
-        Some(signed) => signed.rename(&signature),
+        Some(signed) => rename(signed, &signature),
         None => gone(&signature),
     }
-    .and_then(|()| staged.rename(&file));
+    .and_then(|()| rename(content, &file));
     if let Err(error) = renamed {
         match before {
             Some(before) => before.write(&path)?,
@@ -110,8 +108,11 @@ pub fn remove(plugins: &PluginsConfig, name: &str) -> Result<bool, DistributionE
     }
 }
 
-/// Where the provider `name` is, or would be.
-pub(super) fn file_of(folder: &Path, name: &str) -> Result<PathBuf, DistributionError> {
+/// Where the provider `name` is in a plugins folder, or would be.
+///
+/// # Errors
+/// It cannot be a provider's name.
+pub fn file_of(folder: &Path, name: &str) -> Result<PathBuf, DistributionError> {
     const MAX_CHARS: usize = 64;
     let is_fit = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte);
     let begins = name.bytes().next();
@@ -149,30 +150,22 @@ fn gone(path: &Path) -> io::Result<()> {
     }
 }
 
-/// A hidden file in the folder, which hosts pass over; dropped, it goes.
-struct Staged(PathBuf);
-
-impl Staged {
-    fn write(folder: &Path, name: &str, content: &[u8]) -> Result<Self, DistributionError> {
-        let staged = Self(folder.join(format!(".{name}.new")));
-        let written = std::fs::File::create(&staged.0).and_then(|mut file| {
-            file.write_all(content)?;
-            file.sync_all()
-        });
-        match written {
-            Ok(()) => Ok(staged),
-            Err(error) => Err(DistributionError::file(staged.0.clone(), error)),
-        }
-    }
-
-    fn rename(self, to: &Path) -> io::Result<()> {
-        std::fs::rename(&self.0, to)
-    }
+/// A hidden file in the folder, which hosts pass over; dropped, it goes. It is nobody's that was
+/// there before, and as readable as others.
+fn staged(folder: &Path, content: &[u8]) -> Result<NamedTempFile, DistributionError> {
+    let mut builder = tempfile::Builder::new();
+    builder.prefix(".roost-");
+    #[cfg(unix)]
+    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
+    let written = builder.tempfile_in(folder).and_then(|mut file| {
+        file.write_all(content)?;
+        file.as_file().sync_all()?;
+        Ok(file)
+    });
+    written.map_err(|error| DistributionError::file(folder, error))
 }
 
-impl Drop for Staged {
-    fn drop(&mut self) {
-        // After a rename there is nothing left to remove.
-        let _ = std::fs::remove_file(&self.0);
-    }
+fn rename(staged: NamedTempFile, to: &Path) -> io::Result<()> {
+    staged.persist(to).map_err(|error| error.error)?;
+    Ok(())
 }

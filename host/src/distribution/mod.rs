@@ -22,7 +22,7 @@ mod web;
 
 pub use error::DistributionError;
 pub use fetch::{Fetched, Fetcher};
-pub use folder::{Placed, place, remove};
+pub use folder::{Placed, file_of, place, remove};
 pub use registry::Pushed;
 pub use search::{Found, Offer, Place};
 pub use source::Source;
@@ -49,4 +49,25 @@ fn is_loopback(host: &str) -> bool {
         || host
             .parse::<std::net::IpAddr>()
             .is_ok_and(|address| address.is_loopback())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_loopback;
+
+    #[test]
+    fn a_name_that_only_looks_like_this_machine_is_another_one() {
+        for (host, is_local) in [
+            ("localhost", true),
+            ("127.0.0.1", true),
+            ("127.8.9.10", true),
+            ("[::1]", true),
+            ("localhost.example.com", false),
+            ("127.0.0.1.example.com", false),
+            ("10.0.0.1", false),
+            ("", false),
+        ] {
+            assert_eq!(is_loopback(host), is_local, "{host}");
+        }
+    }
 }

@@ -4,7 +4,9 @@
 //! Here is what it leaves to others: bounds of size and time, plain HTTP, and whose credential.
 
 use std::future::Future;
+use std::time::Duration;
 
+use bytes::Bytes;
 use futures_util::StreamExt;
 use oci_client::Reference;
 use oci_client::client::{Client, ClientConfig, ClientProtocol};
@@ -75,7 +77,7 @@ impl Registry {
     /// The digest of the manifest that a reference stands for now.
     pub(super) async fn resolve(&self, reference: &Reference) -> Result<String, DistributionError> {
         let asked = self.client.fetch_manifest_digest(reference, &self.auth);
-        answer(reference, asked).await
+        answer(&place_of(reference), asked).await
     }
 
     /// The manifest that a reference stands for now, and its digest.
@@ -84,7 +86,7 @@ impl Registry {
         reference: &Reference,
     ) -> Result<(OciManifest, String), DistributionError> {
         let asked = self.client.pull_manifest(reference, &self.auth);
-        answer(reference, asked).await
+        answer(&place_of(reference), asked).await
     }
 
     /// The component that a reference stands for now. `progress` is told how many bytes came.
@@ -94,7 +96,7 @@ impl Registry {
         progress: &(dyn Fn(usize) + Sync),
     ) -> Result<Fetched, DistributionError> {
         let (found, digest) = self.manifest(reference).await?;
-        let place = format!("oci://{reference}");
+        let place = place_of(reference);
         let artifact = Artifact::of(&found).map_err(|reason| DistributionError::NotAProvider {
             place: place.clone(),
             reason,
@@ -106,11 +108,11 @@ impl Registry {
         let pulling = self.blob(reference, &artifact, progress);
         let bytes = timeout(CONTENT_TIMEOUT, pulling)
             .await
-            .unwrap_or_else(|_| Err(too_slow(&place, CONTENT_TIMEOUT.as_secs())))?;
+            .unwrap_or_else(|_| Err(too_slow(&place, CONTENT_TIMEOUT)))?;
         let signature = artifact.signature();
         let signature = signature.filter(|text| text.len() <= MAX_SIGNATURE);
         Ok(Fetched {
-            bytes,
+            bytes: bytes.into(),
             signature,
             manifest: Some(digest),
         })
@@ -123,7 +125,7 @@ impl Registry {
         artifact: &Artifact<'_>,
         progress: &(dyn Fn(usize) + Sync),
     ) -> Result<Vec<u8>, DistributionError> {
-        let place = format!("oci://{reference}");
+        let place = place_of(reference);
         // By its digest alone: a manifest may name other addresses, and nobody granted those.
         let digest = artifact.layer.digest.as_str();
         let mut blob = (self.client.pull_blob_stream(reference, digest).await)
@@ -146,7 +148,7 @@ impl Registry {
     pub(super) async fn push(
         &self,
         reference: &Reference,
-        content: Vec<u8>,
+        content: Bytes,
         info: &ProviderInfo,
         signature: Option<&str>,
     ) -> Result<Pushed, DistributionError> {
@@ -155,7 +157,7 @@ impl Registry {
         let pushing = self
             .client
             .push(reference, &layers, config, &self.auth, Some(manifest));
-        within(reference, CONTENT_TIMEOUT, pushing).await?;
+        within(&place_of(reference), CONTENT_TIMEOUT, pushing).await?;
         let manifest = self.resolve(reference).await?;
         Ok(Pushed { manifest })
     }
@@ -165,9 +167,10 @@ impl Registry {
         &self,
         registry: &Reference,
     ) -> Result<Vec<String>, DistributionError> {
+        let place = format!("oci://{}", registry.registry());
         all_pages(async |last: Option<&str>| {
             let asked = self.client.catalog(registry, &self.auth, Some(PAGE), last);
-            Ok(answer(registry, asked).await?.repositories)
+            Ok(answer(&place, asked).await?.repositories)
         })
         .await
     }
@@ -177,9 +180,14 @@ impl Registry {
         &self,
         repository: &Reference,
     ) -> Result<Vec<String>, DistributionError> {
+        let place = format!(
+            "oci://{}/{}",
+            repository.registry(),
+            repository.repository()
+        );
         all_pages(async |last: Option<&str>| {
             let asked = (self.client).list_tags(repository, &self.auth, Some(PAGE), last);
-            Ok(answer(repository, asked).await?.tags)
+            Ok(answer(&place, asked).await?.tags)
         })
         .await
     }
@@ -209,28 +217,33 @@ async fn all_pages(
 
 /// A small answer.
 async fn answer<T>(
-    reference: &Reference,
+    place: &str,
     asked: impl Future<Output = OciResult<T>>,
 ) -> Result<T, DistributionError> {
-    within(reference, ANSWER_TIMEOUT, asked).await
+    within(place, ANSWER_TIMEOUT, asked).await
 }
 
 async fn within<T>(
-    reference: &Reference,
-    limit: std::time::Duration,
+    place: &str,
+    limit: Duration,
     asked: impl Future<Output = Result<T, OciDistributionError>>,
 ) -> Result<T, DistributionError> {
-    let place = format!("oci://{reference}");
     match timeout(limit, asked).await {
         Ok(Ok(answer)) => Ok(answer),
         Ok(Err(OciDistributionError::DigestError(error))) => {
             Err(DistributionError::unavailable(place, error))
         }
         Ok(Err(error)) => Err(DistributionError::registry(place, &error)),
-        Err(_) => Err(too_slow(&place, limit.as_secs())),
+        Err(_) => Err(too_slow(place, limit)),
     }
 }
 
-fn too_slow(place: &str, seconds: u64) -> DistributionError {
-    DistributionError::unavailable(place, format!("it took longer than {seconds} s"))
+fn too_slow(place: &str, limit: Duration) -> DistributionError {
+    let reason = format!("it took longer than {} s", limit.as_secs());
+    DistributionError::unavailable(place, reason)
+}
+
+/// A reference as sources are written.
+fn place_of(reference: &Reference) -> String {
+    format!("oci://{reference}")
 }

@@ -41,7 +41,7 @@ impl File<'_> {
             let bytes = get(&client, self.url, MAX_BYTES, progress).await?;
             let signature = self.signature(&client).await?;
             Ok(Fetched {
-                bytes,
+                bytes: bytes.into(),
                 signature,
                 manifest: None,
             })

@@ -136,6 +136,12 @@ async fn a_provider_is_published_added_updated_and_removed() -> Result<()> {
     assert_eq!(elsewhere.lock()?, lock);
     assert_eq!(elsewhere.files()?, ["echo.wasm"]);
 
+    // What somebody puts there by hand and accepts did not come from there.
+    std::fs::copy(echo()?, home.path().join("plugins/echo.wasm"))?;
+    assert_eq!(home.providers(&["lock", "echo"]).await?.code, 0);
+    assert_eq!(home.lock()?.source("echo"), None);
+    assert_eq!(home.providers(&["update", "echo"]).await?.code, 3);
+
     assert_eq!(home.providers(&["remove", "echo"]).await?.code, 2);
     home.json(&["remove", "echo", "--yes"]).await?;
     assert_eq!(home.files()?, [""; 0]);

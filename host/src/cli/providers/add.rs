@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use clap::Args;
-use roost::distribution::{DistributionError, Source, place};
+use roost::distribution::{DistributionError, Source, file_of, place};
 use serde::Serialize;
 
 use super::super::arguments::OutputArgs;
@@ -65,7 +65,7 @@ pub(in super::super) async fn run(context: &Context, args: &AddArgs) -> anyhow::
     let source = &args.source;
     let name = args.name.as_deref().or_else(|| source.name());
     let name = name.ok_or_else(|| DistributionError::Name(String::new()))?;
-    let file = plugins.folder.join(format!("{name}.wasm"));
+    let file = file_of(&plugins.folder, name)?;
     if file.exists() && !args.replace {
         return Err(CommandError::Usage(format!(
             "{} is there already. `roost providers update {name}` fetches what its source has now; \

@@ -1,7 +1,7 @@
 //! `roost providers remove`.
 
 use clap::Args;
-use roost::distribution::remove;
+use roost::distribution::{file_of, remove};
 use roost::plugin::LockFile;
 use serde_json::json;
 
@@ -37,8 +37,7 @@ pub(in super::super) async fn run(context: &Context, args: &RemoveArgs) -> anyho
     let folder = text::one_line(&plugins.folder.display().to_string()).into_owned();
     let lock = LockFile::read(&plugins.lock_file())?.unwrap_or_default();
     for name in &args.names {
-        let file = plugins.folder.join(format!("{name}.wasm"));
-        if !file.exists() && lock.digest(name).is_none() {
+        if !file_of(&plugins.folder, name)?.exists() && lock.digest(name).is_none() {
             let message = format!("there is no {name}.wasm in the plugins folder {folder}");
             return Err(CommandError::NotFound(message).into());
         }
