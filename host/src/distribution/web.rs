@@ -61,8 +61,7 @@ impl File<'_> {
             let goes_on = before.len() <= MAX_REDIRECTS
                 && before.last().is_some_and(|from| {
                     let to = attempt.url();
-                    let is_same_server = from.host() == to.host() && from.scheme() == to.scheme();
-                    is_same_server || (is_pinned && to.scheme() == "https")
+                    from.origin() == to.origin() || (is_pinned && to.scheme() == "https")
                 });
             match goes_on {
                 true => attempt.follow(),

@@ -362,15 +362,17 @@ async fn a_registry_is_searched_as_far_as_it_tells() -> Result<()> {
     Ok(())
 }
 
-/// A server with TLS: files of a folder, and below `/moved/` a way to another server.
+/// A server with TLS: files of a folder, and ways to them from elsewhere, from another port and from here.
 const WEB_SERVER: &str = r#"
 import http.server, ssl, sys
 class Handler(http.server.SimpleHTTPRequestHandler):
     def do_GET(self):
-        if self.path.startswith("/moved/"):
+        port = self.server.server_address[1]
+        moved = {"moved": f"https://127.0.0.1:{port}", "away": "https://localhost:1", "here": ""}
+        _, place, *rest = self.path.split("/")
+        if place in moved:
             self.send_response(302)
-            port = self.server.server_address[1]
-            self.send_header("location", f"https://127.0.0.1:{port}/{self.path[7:]}?key=hidden")
+            self.send_header("location", f"{moved[place]}/{'/'.join(rest)}?key=hidden")
             self.end_headers()
         else:
             super().do_GET()
@@ -417,6 +419,8 @@ async fn a_file_comes_over_tls_from_the_server_that_was_named() -> Result<()> {
     for (place, code, why) in [
         ("/none.wasm".to_owned(), 3, "404"),
         ("/moved/echo.wasm".to_owned(), 1, "which is another server"),
+        ("/away/echo.wasm".to_owned(), 1, "which is another server"),
+        ("/here/none.wasm".to_owned(), 3, "404"),
         (format!("/echo.wasm@sha256:{nothing}"), 1, digest),
         (format!("/moved/echo.wasm@sha256:{nothing}"), 1, digest),
     ] {
