@@ -11,9 +11,9 @@ guests := --package roost-local --package roost-phoenix --package roost-mlflow \
 	--package roost-wrong
 
 .PHONY: setup demo local test bench bench-export bench-local fuzz plugins guests lint docs wit help \
-	host-tools wasm-target venv rotel postgres node languages
+	host-tools wasm-target venv rotel postgres registry node languages
 
-setup: host-tools venv rotel node languages postgres plugins guests ## Get what is missing: wasm target, packages of Python and JavaScript, PostgreSQL, providers
+setup: host-tools venv rotel node languages postgres registry plugins guests ## Get what is missing: wasm target, packages of Python and JavaScript, PostgreSQL, a registry, providers
 
 # Without a server it needs one provider; on a real Phoenix (BACKEND=phoenix), all of the set-up.
 #
@@ -96,3 +96,6 @@ languages: venv
 
 postgres: host-tools
 	@scripts/postgres.sh
+
+registry: host-tools
+	@scripts/registry.sh

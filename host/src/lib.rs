@@ -37,6 +37,7 @@
 //! | `query` | frames, filters, SQL, files (feature `query`) |
 //! | [`export`] | how spans leave: one pipeline, OTLP over gRPC and HTTP |
 //! | [`provider`] | the stores of a provider, typed |
+//! | `distribution` | providers from registries and addresses, and into them (feature `distribution`) |
 //! | [`plugin`] | [`Host`]: loads, swaps and fences components |
 //! | [`config`], [`contract`] | `roost.toml` and the environment; the types of `wit/` |
 //!
@@ -45,7 +46,8 @@
 //! | feature | default | adds |
 //! |---|---|---|
 //! | `check` | through `cli` | module `check`: the rules of the contract, to try a provider on |
-//! | `cli` | yes | the binary `roost`; includes `check`, `query` and `serve` |
+//! | `cli` | yes | the binary `roost`; includes `check`, `distribution`, `query` and `serve` |
+//! | `distribution` | through `cli` | module `distribution`: fetches providers, and publishes them |
 //! | `otel-sdk` | no | `manager::TenantSpanProcessor`: the spans of an OpenTelemetry SDK |
 //! | `query` | through `cli` | module `query`: Arrow frames, filters in SQL, SQL over spans, Parquet and CSV |
 //! | `serve` | through `cli` | module `serve`: the OTLP gateway |
@@ -56,6 +58,8 @@ pub mod check;
 pub mod config;
 pub mod contract;
 pub mod copy;
+#[cfg(feature = "distribution")]
+pub mod distribution;
 pub mod export;
 #[cfg(fuzzing)]
 pub mod fuzzing;

@@ -20,6 +20,7 @@ mod ports;
 mod postgres;
 mod program;
 mod python;
+mod registry;
 mod rotel;
 mod script;
 mod scripted;
@@ -40,6 +41,7 @@ pub use phoenix::Phoenix;
 pub use postgres::Postgres;
 pub use program::{Ran, begin_shell, program, roost, shell};
 pub use python::{pandas, python};
+pub use registry::Registry;
 pub use rotel::rotel;
 pub use scripted::Scripted;
 

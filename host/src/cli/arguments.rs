@@ -123,8 +123,19 @@ impl Command {
 pub(super) enum ProvidersCommand {
     /// List the providers, and why files are refused
     List(providers::ListArgs),
-    /// Show what a provider says of itself, and how it is configured
+    /// Show what a provider says of itself, how it is configured, and where it came from
+    #[command(visible_alias = "show")]
     Inspect(inspect::InspectArgs),
+    /// Put a provider into the plugins folder: from a registry, an address or a path
+    Add(Box<providers::AddArgs>),
+    /// Fetch what the sources of providers have now
+    Update(providers::UpdateArgs),
+    /// Take providers out of the plugins folder
+    Remove(providers::RemoveArgs),
+    /// List the components of a registry
+    Search(providers::SearchArgs),
+    /// Publish a provider in a registry
+    Push(Box<providers::PushArgs>),
     /// Accept the files that are there, and no others
     Lock(providers::LockArgs),
     /// Have a running gateway look at its plugins folder

@@ -9,6 +9,7 @@ use roost::check::CheckError;
 use roost::config::ConfigError;
 use roost::contract::Error;
 use roost::copy::CopyError;
+use roost::distribution::DistributionError;
 use roost::manager::{ManagerError, TenantError};
 use roost::plugin::HostError;
 use roost::query::{FileError, QueryError};
@@ -70,6 +71,9 @@ impl Exit {
                 if let Some(error) = cause.downcast_ref::<CopyError>() {
                     return Some(Self::of_copy(error));
                 }
+                if let Some(error) = cause.downcast_ref::<DistributionError>() {
+                    return Some(Self::of_distribution(error));
+                }
                 if let Some(CheckError::UnknownRule(_) | CheckError::UnknownConnection(_)) =
                     cause.downcast_ref()
                 {
@@ -102,6 +106,17 @@ impl Exit {
         match error {
             QueryError::Statement(_) => Self::Usage,
             QueryError::Provider(error) => Self::of_provider(error.kind()),
+            _ => Self::Failed,
+        }
+    }
+
+    fn of_distribution(error: &DistributionError) -> Self {
+        match error {
+            DistributionError::Source { .. }
+            | DistributionError::Name(_)
+            | DistributionError::PlainHttp(_) => Self::Usage,
+            DistributionError::NotFound { .. } => Self::NotFound,
+            DistributionError::Denied { .. } => Self::Denied,
             _ => Self::Failed,
         }
     }

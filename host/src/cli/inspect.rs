@@ -3,19 +3,22 @@
 use std::fmt::Write as _;
 
 use clap::Args;
+use roost::Host;
+use roost::config::Config;
 use roost::contract::{Credential, ProviderInfo};
-use roost::plugin::{GenerationStatus, ProviderStatus};
+use roost::plugin::{GenerationStatus, LockFile, ProviderStatus};
 use serde_json::{Value, json};
 
 use super::arguments::OutputArgs;
 use super::context::Context;
 use super::exit::{CommandError, Exit};
+use super::providers::fetching::{signature, signature_in_words};
 use super::settings::{Setting, settings};
 use super::terminal::{BAD, DIM, TITLE, paint};
 use super::{record, text};
 
 const AFTER_HELP: &str = "\
-It asks the provider and nothing else: no backend is reached.
+It asks the provider, the configuration and the lock file, and nothing else: no backend is reached.
 
 Examples:
   roost providers inspect phoenix
@@ -44,10 +47,11 @@ pub(super) async fn run(context: &Context, args: &InspectArgs) -> anyhow::Result
         let message = format!("there is no {name}.wasm in the plugins folder {folder}; {found}");
         return Err(CommandError::NotFound(message).into());
     };
+    let background = Background::of(&context.config()?, &host, &args.name)?;
     let out = if args.output.json {
-        record::lines([to_json(provider)])?
+        record::lines([to_json(provider, &background)])?
     } else {
-        render(provider)
+        render(provider, &background)
     };
     context.terminal.print(&out)?;
     Ok(match provider.generation {
@@ -56,10 +60,40 @@ pub(super) async fn run(context: &Context, args: &InspectArgs) -> anyhow::Result
     })
 }
 
-fn render(provider: &ProviderStatus) -> String {
+/// What its operator knows of a provider, and it does not say itself.
+struct Background {
+    lock: LockFile,
+    signature: &'static str,
+    is_shipped: bool,
+    /// What connections let it reach besides its endpoints, by connection.
+    granted: Vec<(String, Vec<String>)>,
+}
+
+impl Background {
+    fn of(config: &Config, host: &Host, name: &str) -> anyhow::Result<Self> {
+        let plugins = &config.plugins;
+        let is_shipped = host.is_shipped(name);
+        let signed = plugins.folder.join(format!("{name}.wasm.minisig"));
+        let named = config.connections.iter();
+        let granted = named
+            .filter(|(_, settings)| settings.provider.as_deref() == Some(name))
+            .map(|(connection, settings)| {
+                let hosts = settings.allow_hosts.iter().map(ToString::to_string);
+                (connection.to_owned(), hosts.collect())
+            });
+        Ok(Self {
+            lock: LockFile::read(&plugins.lock_file())?.unwrap_or_default(),
+            signature: signature(plugins, !is_shipped && signed.exists()),
+            is_shipped,
+            granted: granted.collect(),
+        })
+    }
+}
+
+fn render(provider: &ProviderStatus, background: &Background) -> String {
     let mut out = String::new();
     if let Some(generation) = &provider.generation {
-        describe(&mut out, &provider.name, generation);
+        describe(&mut out, &provider.name, generation, background);
     }
     if let Some(refusal) = &provider.refusal {
         let label = paint(BAD, &format!("{}.wasm is refused:", provider.name));
@@ -69,7 +103,7 @@ fn render(provider: &ProviderStatus) -> String {
     out
 }
 
-fn describe(out: &mut String, name: &str, generation: &GenerationStatus) {
+fn describe(out: &mut String, name: &str, generation: &GenerationStatus, background: &Background) {
     let GenerationStatus { info, digest, .. } = generation;
     let title = format!("{name} {}", text::one_line(&info.version));
     let _ = writeln!(
@@ -87,6 +121,17 @@ fn describe(out: &mut String, name: &str, generation: &GenerationStatus) {
         line("homepage", &info.homepage);
     }
     line("digest", &format!("sha256:{digest}"));
+    match background.lock.source(name) {
+        Some(source) => {
+            line("from", &source.from);
+            if let Some(manifest) = &source.manifest {
+                line("manifest", manifest);
+            }
+        }
+        None if background.is_shipped => line("from", "it comes with Roost"),
+        None => {}
+    }
+    line("signature", signature_in_words(background.signature));
     let interfaces: Vec<&str> = generation
         .capabilities
         .iter()
@@ -97,6 +142,9 @@ fn describe(out: &mut String, name: &str, generation: &GenerationStatus) {
         line(if place == 0 { "limits" } else { "" }, limit);
     }
     let settings = settings(info);
+    for (place, hosts) in hosts(&settings, background).iter().enumerate() {
+        line(if place == 0 { "hosts" } else { "" }, hosts);
+    }
     if settings.is_empty() {
         return;
     }
@@ -122,6 +170,19 @@ fn limits(info: &ProviderInfo) -> [String; 5] {
             delay => format!("what is written can be read after {delay} ms"),
         },
     ]
+}
+
+/// What it may reach, a line each place that says so.
+fn hosts(settings: &[Setting], background: &Background) -> Vec<String> {
+    let endpoints = settings.iter().filter(|setting| setting.is_endpoint);
+    let endpoints = endpoints.map(|setting| format!("what provider_config.{} says", setting.name));
+    let granted = background
+        .granted
+        .iter()
+        .filter(|(_, hosts)| !hosts.is_empty());
+    let granted = granted
+        .map(|(connection, hosts)| format!("{}, by [connections.{connection}]", hosts.join(" ")));
+    endpoints.chain(granted).collect()
 }
 
 /// A property: what it is, and where an operator writes it.
@@ -168,7 +229,7 @@ fn configuration(out: &mut String, setting: &Setting, credentials: &[Credential]
     }
 }
 
-fn to_json(provider: &ProviderStatus) -> Value {
+fn to_json(provider: &ProviderStatus, background: &Background) -> Value {
     let generation = provider.generation.as_ref().map(|generation| {
         let GenerationStatus { info, .. } = generation;
         let interfaces = generation.capabilities.iter();
@@ -198,8 +259,18 @@ fn to_json(provider: &ProviderStatus) -> Value {
             "config_schema": serde_json::from_str::<Value>(&info.config_schema).ok(),
         })
     });
+    let Background { lock, granted, .. } = background;
+    let source = lock.source(&provider.name);
+    let granted = granted
+        .iter()
+        .map(|(connection, hosts)| (connection.clone(), json!(hosts)));
     json!({
         "name": provider.name,
+        "source": source.map(|it| json!({ "from": it.from, "manifest": it.manifest })),
+        "shipped": background.is_shipped,
+        "locked": lock.digest(&provider.name),
+        "signature": background.signature,
+        "allow_hosts": granted.collect::<serde_json::Map<_, _>>(),
         "generation": generation,
         "refusal": provider.refusal.as_ref().map(ToString::to_string),
     })

@@ -121,6 +121,11 @@ async fn command(context: &Context, command: Command) -> anyhow::Result<Exit> {
         Command::Providers { command } => match command {
             ProvidersCommand::List(args) => providers::run(context, &args).await,
             ProvidersCommand::Inspect(args) => inspect::run(context, &args).await,
+            ProvidersCommand::Add(args) => providers::add(context, &args).await,
+            ProvidersCommand::Update(args) => providers::update(context, &args).await,
+            ProvidersCommand::Remove(args) => providers::remove(context, &args).await,
+            ProvidersCommand::Search(args) => providers::search(context, &args).await,
+            ProvidersCommand::Push(args) => providers::push(context, &args).await,
             ProvidersCommand::Lock(args) => providers::lock(context, args).await,
             #[cfg(unix)]
             ProvidersCommand::Reload(args) => providers::reload(context, &args).await,

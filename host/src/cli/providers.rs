@@ -1,18 +1,29 @@
 //! `roost providers list`, and the commands about files and for a gateway that runs.
 
+mod add;
 #[cfg(unix)]
 mod change;
+pub(super) mod fetching;
 mod lock;
+mod push;
+mod remove;
 #[cfg(unix)]
 mod running;
+mod search;
 #[cfg(unix)]
 mod top;
+mod update;
 
+pub(super) use add::{AddArgs, run as add};
 #[cfg(unix)]
 pub(super) use change::{LiftArgs, ReloadArgs, RollbackArgs, lift, reload, rollback};
 pub(super) use lock::{LockArgs, run as lock};
+pub(super) use push::{PushArgs, run as push};
+pub(super) use remove::{RemoveArgs, run as remove};
+pub(super) use search::{SearchArgs, run as search};
 #[cfg(unix)]
 pub(super) use top::{TopArgs, run as top};
+pub(super) use update::{UpdateArgs, run as update};
 
 use std::fmt::Write as _;
 

@@ -50,7 +50,10 @@ pub use spec::{ConnectionSpec, DatabaseSpec};
 pub use status::{
     GenerationActivity, GenerationStatus, ProviderActivity, ProviderStatus, Quarantine,
 };
-pub use trust::{LockError, LockFile};
+pub use trust::{LockError, LockFile, Provenance};
+
+#[cfg(feature = "distribution")]
+pub(crate) use component::digest;
 
 pub(crate) use connection::{Connection, SpanAccess};
 pub(crate) use guests::Guests;

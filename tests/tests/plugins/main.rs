@@ -5,6 +5,7 @@
 
 mod configuration;
 mod database;
+mod distribution;
 mod fixture;
 mod hot_reload;
 mod limits;

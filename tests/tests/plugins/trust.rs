@@ -122,21 +122,21 @@ async fn a_lock_file_that_cannot_be_read_accepts_nothing() -> Result<()> {
 }
 
 /// A key of minisign's, which signs as `minisign -S` does.
-struct Signer(Ed25519KeyPair);
+pub(crate) struct Signer(Ed25519KeyPair);
 
 impl Signer {
     const KEY_ID: &[u8; 8] = b"roost-id";
 
-    fn new() -> Result<Self> {
+    pub(crate) fn new() -> Result<Self> {
         Ok(Self(Ed25519KeyPair::generate()?))
     }
 
-    fn public_key(&self) -> String {
+    pub(crate) fn public_key(&self) -> String {
         let key = [b"Ed", &Self::KEY_ID[..], self.0.public_key().as_ref()];
         BASE64_STANDARD.encode(key.concat())
     }
 
-    fn sign(&self, folder: &PluginFolder, name: &str) -> Result<()> {
+    pub(crate) fn sign(&self, folder: &PluginFolder, name: &str) -> Result<()> {
         const COMMENT: &str = "timestamp:1";
         let hash = blake2b_simd::blake2b(&std::fs::read(folder.file(name))?);
         let signature = self.0.sign(hash.as_bytes());

@@ -10,7 +10,8 @@ use super::super::component::digest;
 use super::super::folder::providers;
 
 const HEAD: &str = "\
-# The providers that may run, by the SHA-256 of their files. Written by `roost providers lock`.
+# The providers that may run, by the SHA-256 of their files, and where they came from. Written by
+# `roost providers lock`, `add`, `update` and `remove`.
 ";
 const VERSION: u32 = 1;
 
@@ -22,6 +23,19 @@ pub struct LockFile {
     version: u32,
     /// SHA-256 in lower-case hexadecimal digits.
     providers: BTreeMap<String, String>,
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    sources: BTreeMap<String, Provenance>,
+}
+
+/// Where an accepted content came from.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Provenance {
+    /// The address or path, as it was asked for.
+    pub from: String,
+    /// What a registry's tag stood for at that time: the digest of its manifest.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub manifest: Option<String>,
 }
 
 /// Why a lock file cannot be used.
@@ -72,6 +86,9 @@ impl LockFile {
                 lock.version
             )));
         }
+        if let Some(name) = (lock.sources.keys()).find(|name| !lock.providers.contains_key(*name)) {
+            return Err(invalid(format!("{name}: a source without a digest")));
+        }
         for (name, digest) in &lock.providers {
             let is_digit = |c: char| c.is_ascii_digit() || ('a'..='f').contains(&c);
             if digest.len() != 64 || !digest.chars().all(is_digit) {
@@ -89,7 +106,7 @@ impl LockFile {
         let found = providers(folder).map_err(|reason| file_error(folder, reason))?;
         let mut lock = Self {
             version: VERSION,
-            providers: BTreeMap::new(),
+            ..Self::default()
         };
         for (name, path) in found {
             let bytes = std::fs::read(&path).map_err(|reason| file_error(&path, reason))?;
@@ -110,9 +127,27 @@ impl LockFile {
         pairs.map(|(name, digest)| (name.as_str(), digest.as_str()))
     }
 
-    /// Accept another content for a provider, or none at all.
+    /// Where the content that was accepted for a provider came from, if that is known.
+    #[must_use]
+    pub fn source(&self, provider: &str) -> Option<&Provenance> {
+        self.sources.get(provider)
+    }
+
+    /// Say where the content that is accepted for a provider came from. Of one that is not
+    /// accepted nothing is kept.
+    pub fn set_source(&mut self, provider: &str, source: Provenance) {
+        if self.providers.contains_key(provider) {
+            self.sources.insert(provider.to_owned(), source);
+        }
+    }
+
+    /// Accept another content for a provider, or none at all. Where it came from is forgotten,
+    /// unless it is the content that was accepted before.
     pub fn set(&mut self, provider: &str, digest: Option<&str>) {
         self.version = VERSION;
+        if self.digest(provider) != digest {
+            self.sources.remove(provider);
+        }
         match digest {
             Some(digest) => self
                 .providers
