@@ -147,6 +147,8 @@ async fn woken() {
 }
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used)]
+
     use std::sync::atomic::AtomicUsize;
 
     use super::*;

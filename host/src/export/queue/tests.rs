@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::indexing_slicing)]
 
 use super::super::project::Project;
+use super::super::span::EndedSpan;
 use super::*;
 
 fn span(tenant: &str) -> EndedSpan {
