@@ -362,18 +362,25 @@ async fn a_registry_is_searched_as_far_as_it_tells() -> Result<()> {
     Ok(())
 }
 
-/// A server with TLS: files of a folder, and ways to them from elsewhere, from another port and from here.
+/// A server with TLS: files of a folder, ways to them from elsewhere, from another port and from
+/// here, and two files that are not what they say.
 const WEB_SERVER: &str = r#"
-import http.server, ssl, sys
+import http.server, ssl
 class Handler(http.server.SimpleHTTPRequestHandler):
     def do_GET(self):
         port = self.server.server_address[1]
         moved = {"moved": f"https://127.0.0.1:{port}", "away": "https://localhost:1", "here": ""}
+        lengths = {"half.wasm": 1000, "huge.wasm": 300_000_000}
         _, place, *rest = self.path.split("/")
         if place in moved:
             self.send_response(302)
             self.send_header("location", f"{moved[place]}/{'/'.join(rest)}?key=hidden")
             self.end_headers()
+        elif place in lengths:
+            self.send_response(200)
+            self.send_header("content-length", lengths[place])
+            self.end_headers()
+            self.wfile.write(b"\0asm")
         else:
             super().do_GET()
 server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
@@ -421,6 +428,8 @@ async fn a_file_comes_over_tls_from_the_server_that_was_named() -> Result<()> {
         ("/moved/echo.wasm".to_owned(), 1, "which is another server"),
         ("/away/echo.wasm".to_owned(), 1, "which is another server"),
         ("/here/none.wasm".to_owned(), 3, "404"),
+        ("/half.wasm".to_owned(), 1, "/half.wasm cannot be asked"),
+        ("/huge.wasm".to_owned(), 1, "more than 268435456 bytes"),
         (format!("/echo.wasm@sha256:{nothing}"), 1, digest),
         (format!("/moved/echo.wasm@sha256:{nothing}"), 1, digest),
     ] {
