@@ -136,6 +136,24 @@ async fn a_provider_is_published_added_updated_and_removed() -> Result<()> {
     assert_eq!(elsewhere.lock()?, lock);
     assert_eq!(elsewhere.files()?, ["echo.wasm"]);
 
+    // A source that is away, and one that leads out of the folder, leave what is there.
+    let mut astray = lock.clone();
+    let mut away = provenance.clone();
+    astray.set("../echo", lock.digest("echo"));
+    astray.set_source("../echo", away.clone());
+    away.from = "oci://127.0.0.1:1/acme/echo:1".to_owned();
+    astray.set_source("echo", away);
+    astray.write(&elsewhere.plugins().lock_file())?;
+    let ran = elsewhere.providers(&["update", "--json"]).await?;
+    assert_eq!(ran.code, 1, "{}", ran.stderr);
+    let updates = ran.json()?;
+    let states: Vec<_> = updates.iter().map(|it| it["state"].as_str()).collect();
+    assert_eq!(states, [Some("failed"); 2]);
+    for why in ["`../echo` cannot be a provider's name", "refused"] {
+        assert!(ran.stderr.contains(why), "{}", ran.stderr);
+    }
+    assert_eq!(elsewhere.files()?, ["echo.wasm"]);
+
     // What somebody puts there by hand and accepts did not come from there.
     std::fs::copy(echo()?, home.path().join("plugins/echo.wasm"))?;
     assert_eq!(home.providers(&["lock", "echo"]).await?.code, 0);

@@ -5,7 +5,7 @@ use std::path::Path;
 use anyhow::Context as _;
 use clap::Args;
 use roost::config::Config;
-use roost::distribution::{DistributionError, Fetcher, Source, place};
+use roost::distribution::{DistributionError, Fetcher, Source, file_of, place};
 use roost::plugin::{LockFile, Provenance};
 use serde::Serialize;
 
@@ -141,7 +141,7 @@ pub(in super::super) async fn run(context: &Context, args: &UpdateArgs) -> anyho
     }
     for update in &updates {
         if let Some(error) = &update.error {
-            let label = terminal::paint(BAD, &format!("{}:", update.name));
+            let label = terminal::paint(BAD, &format!("{}:", text::one_line(&update.name)));
             terminal::note(&format!("{label} {}", text::visible(error)));
         }
     }
@@ -183,6 +183,8 @@ struct Updating<'a> {
 
 impl Updating<'_> {
     async fn update(&self, known: &Known<'_>) -> anyhow::Result<Update> {
+        // Before anything is asked for: a lock file is written by hand, too.
+        file_of(&self.config.plugins.folder, known.name)?;
         let recorded: Source = known
             .provenance
             .from
