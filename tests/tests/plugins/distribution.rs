@@ -15,6 +15,7 @@ use tempfile::TempDir;
 use tokio::io::{AsyncBufReadExt, BufReader};
 
 use crate::fixture::{SOON, status};
+use crate::tokens::Tokens;
 use crate::trust::Signer;
 
 /// Where an operator works: a configuration, a plugins folder and a lock file beside it.
@@ -280,6 +281,54 @@ async fn what_no_host_would_serve_is_not_put_into_the_folder() -> Result<()> {
     Ok(())
 }
 
+/// As `docker login` does it, in the folder `docker`.
+fn log_in(registry: &Registry, home: &Home) -> Result<()> {
+    let docker = home.path().join("docker");
+    std::fs::create_dir(&docker)?;
+    let config = serde_json::json!({ "auths": { registry.host(): {
+        "username": Registry::USER, "password": Registry::PASSWORD
+    } } });
+    Ok(std::fs::write(
+        docker.join("config.json"),
+        config.to_string(),
+    )?)
+}
+
+/// As most public registries: they hand out tokens, and do not list their repositories.
+#[tokio::test]
+async fn a_registry_with_tokens_is_asked_for_what_it_tells() -> Result<()> {
+    let tokens = Tokens::start().await?;
+    let registry = Registry::start_with_tokens(tokens.realm(), tokens.certificate()).await?;
+    let home = Home::new("")?;
+    log_in(&registry, &home)?;
+    let place = format!("oci://{}", registry.host());
+    let file = echo()?.display().to_string();
+    let script = format!(
+        "export DOCKER_CONFIG=docker\n\
+         roost providers push {file} {place}/open/echo:1 &&\n\
+         roost providers push {file} {place}/closed/echo:1"
+    );
+    let pushed = shell(home.path(), &script).await?;
+    assert_eq!(pushed.code, 0, "{}", pushed.stderr);
+
+    for (repository, code) in [("open/echo", 0), ("closed/echo", 4)] {
+        let source = format!("{place}/{repository}:1");
+        let ran = home.providers(&["add", &source, "--replace"]).await?;
+        assert_eq!(ran.code, code, "{repository}: {}", ran.stderr);
+        let searching = ["search", &format!("{place}/{repository}"), "--json"];
+        let ran = home.providers(&searching).await?;
+        assert_eq!(ran.code, code, "{repository}: {}", ran.stderr);
+        if code == 0 {
+            assert_eq!(ran.json()?[0]["source"], source);
+            assert!(ran.stderr.contains("does not list"), "{}", ran.stderr);
+        }
+    }
+    let ran = home.providers(&["search", &place]).await?;
+    assert_eq!(ran.code, 1, "{}", ran.stderr);
+    assert!(ran.stderr.contains("name a repository"), "{}", ran.stderr);
+    Ok(())
+}
+
 #[tokio::test]
 async fn a_registry_that_is_away_or_wants_a_password_is_told_apart() -> Result<()> {
     let registry = Registry::start_with_password().await?;
@@ -299,14 +348,8 @@ async fn a_registry_that_is_away_or_wants_a_password_is_told_apart() -> Result<(
         assert_eq!(ran.code, code, "{arguments:?}: {}", ran.stderr);
     }
 
-    // As `docker login` writes it.
     let (user, password) = (Registry::USER, Registry::PASSWORD);
-    let docker = home.path().join("docker");
-    std::fs::create_dir(&docker)?;
-    let config = serde_json::json!({
-        "auths": { registry.host(): { "username": user, "password": password } }
-    });
-    std::fs::write(docker.join("config.json"), config.to_string())?;
+    log_in(&registry, &home)?;
     let file = echo()?.display().to_string();
     let script = format!(
         "export DOCKER_CONFIG=docker\n\
