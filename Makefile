@@ -10,8 +10,8 @@ guests := --package roost-local --package roost-phoenix --package roost-mlflow \
 	--package roost-langfuse --package roost-echo --package roost-misdeeds --package roost-sink \
 	--package roost-wrong
 
-.PHONY: setup demo local test bench bench-export bench-local fuzz plugins guests lint docs wit help \
-	host-tools wasm-target venv rotel postgres registry node languages
+.PHONY: setup demo local test bench bench-export bench-languages bench-local fuzz plugins guests lint \
+	docs wit help host-tools wasm-target venv rotel postgres registry node languages
 
 setup: host-tools venv rotel node languages postgres registry plugins guests ## Get what is missing: wasm target, packages of Python and JavaScript, PostgreSQL, a registry, providers
 
@@ -34,6 +34,12 @@ bench: setup ## Measure it, beside the same done natively
 
 bench-local: setup ## Measure `local` on SQLite, beside a real Phoenix and the same inserts done natively
 	cargo bench --package roost-benches --bench local
+
+bench-languages: setup ## Measure what `roost new` writes in each language: sizes, starts, a call
+	cargo build --bin roost --test config
+	scripts/build-templates.sh $${CARGO_TARGET_DIR:-target}/debug/roost $${CARGO_TARGET_DIR:-target}/languages
+	folder=$$(realpath $${CARGO_TARGET_DIR:-target}/languages); \
+		cargo bench --package roost-benches --bench languages -- $$folder
 
 bench-export: rotel ## Measure spans on their way out, beside OpenTelemetry's SDKs and rotel
 	cargo bench --package roost-bench-export

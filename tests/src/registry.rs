@@ -33,13 +33,15 @@ impl Registry {
     pub const USER: &str = "roost";
     /// Their password.
     pub const PASSWORD: &str = "an-open-secret";
+    /// Who has to have issued its tokens, and for whom.
+    pub const ISSUER: &str = "roost-tests";
 
     /// Start a registry that lets everybody in.
     ///
     /// # Errors
     /// When it is not installed, or not ready after a minute; with the end of its log.
     pub async fn start() -> Result<Self> {
-        server::on_free_ports(LOST_A_PORT, || Self::try_start("")).await
+        server::on_free_ports(LOST_A_PORT, || Self::try_start("", "")).await
     }
 
     /// Start a registry that lets nobody in but [`Registry::USER`].
@@ -48,19 +50,34 @@ impl Registry {
     /// As [`Registry::start`].
     pub async fn start_with_password() -> Result<Self> {
         let auth = "auth: { htpasswd: { realm: roost, path: passwords } }\n";
-        server::on_free_ports(LOST_A_PORT, || Self::try_start(auth)).await
+        server::on_free_ports(LOST_A_PORT, || Self::try_start(auth, "")).await
     }
 
-    async fn try_start(more: &str) -> Result<Self> {
+    /// Start a registry that lets in who has a token of the server at `realm`, which signs with the
+    /// key of this certificate, in PEM.
+    ///
+    /// # Errors
+    /// As [`Registry::start`].
+    pub async fn start_with_tokens(realm: &str, certificate: &str) -> Result<Self> {
+        let auth = format!(
+            "auth: {{ token: {{ realm: \"{realm}\", service: {0}, issuer: {0}, \
+             rootcertbundle: issuer.pem }} }}\n",
+            Self::ISSUER
+        );
+        server::on_free_ports(LOST_A_PORT, || Self::try_start(&auth, certificate)).await
+    }
+
+    async fn try_start(auth: &str, certificate: &str) -> Result<Self> {
         let folder = TempDir::with_prefix("roost-registry-")?;
         let (port, _) = ports::free_pair()?;
         let host = format!("127.0.0.1:{port}");
         let settings = format!(
             "version: 0.1\nlog: {{ level: warn }}\nhttp: {{ addr: \"{host}\" }}\n\
-             storage: {{ filesystem: {{ rootdirectory: data }} }}\n{more}"
+             storage: {{ filesystem: {{ rootdirectory: data }} }}\n{auth}"
         );
         std::fs::write(folder.path().join("config.yml"), settings)?;
         std::fs::write(folder.path().join("passwords"), PASSWORDS)?;
+        std::fs::write(folder.path().join("issuer.pem"), certificate)?;
         let arguments = ["serve", "config.yml"];
         let mut guard = Guard::run(folder.path(), program()?, [], &arguments)?;
         let health = format!("http://{host}/");

@@ -4,6 +4,7 @@ mod junit;
 pub(super) mod render;
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use anyhow::Context as _;
 use clap::Args;
@@ -12,6 +13,7 @@ use roost::check::{Checked, RULES, Report, Selection};
 use roost::config::{DEFAULT_CONNECTION, SecretSource};
 use serde_json::Value;
 use tempfile::TempDir;
+use tokio::time::timeout;
 
 use super::arguments::OutputArgs;
 use super::context::Context;
@@ -19,6 +21,7 @@ use super::exit::{CommandError, Exit};
 use super::practice::Practice;
 use super::record;
 use super::settings::settings;
+use super::sql::duration;
 
 /// The setting that names the backend, in the providers of `roost new` and most others.
 const ENDPOINT: &str = "http_endpoint";
@@ -51,6 +54,9 @@ pub(super) struct CheckArgs {
     /// Start the small service that the providers of `roost new` talk to, and set `http_endpoint` to it
     #[arg(long)]
     bundled_service: bool,
+    /// The longest it may take, such as 90s or 10m: past it, the check fails without a report
+    #[arg(long, value_name = "LENGTH", value_parser = duration, default_value = "10m")]
+    timeout: Duration,
     /// Write the report for a CI system as well
     #[arg(long, value_name = "FILE")]
     junit: Option<PathBuf>,
@@ -102,7 +108,14 @@ pub(super) async fn run(context: &Context, args: &CheckArgs) -> anyhow::Result<E
         settings: &args.settings,
         practice: practice.as_ref(),
     };
-    let report = checking.run(context).await?;
+    let report = timeout(args.timeout, checking.run(context)).await;
+    let report = report.map_err(|_| {
+        CommandError::Failed(format!(
+            "the check is not done after {:?}, and what it wrote may be left behind: give it longer \
+             (--timeout), or fewer rules (--only)",
+            args.timeout
+        ))
+    })??;
     let out = if args.output.json {
         record::lines(
             report

@@ -118,7 +118,8 @@ fn size(text: &str) -> Result<usize, String> {
     Ok(size)
 }
 
-fn duration(text: &str) -> Result<Duration, String> {
+/// A length of time, such as `30s`.
+pub(super) fn duration(text: &str) -> Result<Duration, String> {
     let wrong = || "say how long, such as 30s or 10m".to_owned();
     let length: SignedDuration = text.parse().map_err(|_| wrong())?;
     match Duration::try_from(length) {

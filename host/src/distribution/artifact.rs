@@ -75,14 +75,20 @@ impl<'a> Artifact<'a> {
     }
 }
 
-/// What is pushed: the layer, the configuration that belongs to it, and the manifest over both.
+/// What is pushed as `name`: the layer, the configuration that belongs to it, and the manifest over both.
 /// The same content makes the same bytes.
 pub(super) fn build(
+    name: &str,
     content: Bytes,
     info: &ProviderInfo,
     signature: Option<&str>,
 ) -> (ImageLayer, Config, OciImageManifest) {
-    let layer = ImageLayer::new(content, LAYER.to_owned(), None);
+    // What `oras` calls the file that it writes.
+    let file = (
+        ORG_OPENCONTAINERS_IMAGE_TITLE.to_owned(),
+        format!("{name}.wasm"),
+    );
+    let layer = ImageLayer::new(content, LAYER.to_owned(), Some([file].into()));
     let config = json!({
         // Demanded by the format; the time of the push would make two manifests of one content.
         "created": "1970-01-01T00:00:00Z",

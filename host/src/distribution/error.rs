@@ -164,7 +164,9 @@ impl DistributionError {
         let place = place.to_string();
         let denied = |place: String, reason: &str| Self::Denied {
             place,
-            reason: format!("{reason}. The credential is the one that `docker login` keeps"),
+            reason: format!(
+                "{reason}; the credential is the one that `docker login` keeps, if any"
+            ),
         };
         match error {
             OciDistributionError::UnauthorizedError { .. } => {

@@ -23,14 +23,14 @@ mod web;
 pub use error::DistributionError;
 pub use fetch::{Fetched, Fetcher};
 pub use folder::{Placed, file_of, place, remove};
+pub use oci_client::Reference;
 pub use registry::Pushed;
 pub use search::{Found, Offer, Place};
 pub use source::Source;
 
 use std::time::Duration;
 
-/// The largest provider that is fetched. A provider in Python, with its interpreter, has about
-/// 40 MB.
+/// The largest provider that is fetched, in bytes. One in Python has 18 MB, with its interpreter.
 pub const MAX_BYTES: usize = 256 << 20;
 
 /// How long a server may take to be connected to.

@@ -152,7 +152,9 @@ impl Registry {
         info: &ProviderInfo,
         signature: Option<&str>,
     ) -> Result<Pushed, DistributionError> {
-        let (layer, config, manifest) = artifact::build(content, info, signature);
+        let name = reference.repository().rsplit('/').next();
+        let name = name.unwrap_or_default();
+        let (layer, config, manifest) = artifact::build(name, content, info, signature);
         let layers = [layer];
         let pushing = self
             .client

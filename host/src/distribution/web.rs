@@ -119,15 +119,20 @@ async fn get(
             ));
         }
     }
+    let too_large = || DistributionError::TooLarge {
+        place: url.to_string(),
+        limit,
+    };
+    let announced = answer.content_length().map(usize::try_from);
+    if announced.is_some_and(|length| length.is_ok_and(|length| length > limit)) {
+        return Err(too_large());
+    }
     let mut bytes = Vec::new();
     let mut stream = answer.bytes_stream();
     while let Some(part) = stream.next().await {
         let part = part.map_err(failed)?;
         if bytes.len().saturating_add(part.len()) > limit {
-            return Err(DistributionError::TooLarge {
-                place: url.to_string(),
-                limit,
-            });
+            return Err(too_large());
         }
         bytes.extend_from_slice(&part);
         progress(part.len());

@@ -104,16 +104,20 @@ static json behind_string(json at) {
 static json behind(json at) {
     int depth = 0;
     do {
-        if (*at == '"') {
-            at = behind_string(at);
-        } else if (strchr("{[", *at)) {
-            depth++, at++;
-        } else if (strchr("]}", *at)) {
-            depth--, at++;
-        } else if (strchr(",: \t\n\r", *at)) {
-            at++;
-        } else {
-            at += strcspn(at, ",]} \t\n\r");
+        switch (*at) {
+        case '"': at = behind_string(at); break;
+        case '{':
+        case '[': depth++, at++; break;
+        case '}':
+        case ']': depth--, at++; break;
+        // What is between values; the rest is numbers and words.
+        case ',':
+        case ':':
+        case ' ':
+        case '\t':
+        case '\n':
+        case '\r': at++; break;
+        default: at += strcspn(at, ",]} \t\n\r");
         }
     } while (depth > 0);
     return at;

@@ -94,3 +94,18 @@ async fn the_rules_are_listed() -> Result<()> {
     assert!(ran.stdout.contains("traces.pages-stand-still"));
     Ok(())
 }
+
+#[tokio::test]
+async fn a_check_that_takes_too_long_fails_and_says_what_to_do() -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    let provider = local_provider()?;
+    let arguments = ["check", provider.to_str().unwrap(), "--timeout", "1ms"];
+    let ran = roost(folder.path(), &arguments).await?;
+    assert_eq!(ran.code, 1, "{}", ran.stderr);
+    assert!(
+        ran.stderr.contains("not done after 1ms") && ran.stderr.contains("--only"),
+        "{}",
+        ran.stderr
+    );
+    Ok(())
+}

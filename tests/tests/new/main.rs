@@ -19,11 +19,11 @@ fn target() -> Result<PathBuf> {
     Ok(folder.context("a test without a folder")?.to_owned())
 }
 
-/// A shell in a folder, where the toolchains are found that `make setup` has installed.
-async fn with_toolchains(folder: &Path, script: &str) -> Result<Ran> {
+/// Lines of a shell, after which the toolchains are found that `make setup` has installed.
+fn toolchains() -> Result<String> {
     let target = target()?;
     let tools = target.join("tools");
-    let environment = format!(
+    Ok(format!(
         "export CARGO_TARGET_DIR='{}' COMPONENTIZE='{}' NPM_INSTALL='ln -s {} node_modules' \
          TOOLS='{}'\nset -e\n",
         // What is the same for every provider is built once.
@@ -31,8 +31,12 @@ async fn with_toolchains(folder: &Path, script: &str) -> Result<Ran> {
         tools.join("python/bin/componentize-py").display(),
         tools.join("javascript/node_modules").display(),
         tools.join("c").display(),
-    );
-    shell(folder, &(environment + script)).await
+    ))
+}
+
+/// A shell in a folder, with the toolchains.
+async fn with_toolchains(folder: &Path, script: &str) -> Result<Ran> {
+    shell(folder, &(toolchains()? + script)).await
 }
 
 #[tokio::test]

@@ -15,6 +15,7 @@ use tempfile::TempDir;
 use tokio::io::{AsyncBufReadExt, BufReader};
 
 use crate::fixture::{SOON, status};
+use crate::tokens::Tokens;
 use crate::trust::Signer;
 
 /// Where an operator works: a configuration, a plugins folder and a lock file beside it.
@@ -134,6 +135,24 @@ async fn a_provider_is_published_added_updated_and_removed() -> Result<()> {
     assert_eq!(restored["state"], "restored");
     assert_eq!(restored["digest"], first["digest"]);
     assert_eq!(elsewhere.lock()?, lock);
+    assert_eq!(elsewhere.files()?, ["echo.wasm"]);
+
+    // A source that is away, and one that leads out of the folder, leave what is there.
+    let mut astray = lock.clone();
+    let mut away = provenance.clone();
+    astray.set("../echo", lock.digest("echo"));
+    astray.set_source("../echo", away.clone());
+    away.from = "oci://127.0.0.1:1/acme/echo:1".to_owned();
+    astray.set_source("echo", away);
+    astray.write(&elsewhere.plugins().lock_file())?;
+    let ran = elsewhere.providers(&["update", "--json"]).await?;
+    assert_eq!(ran.code, 1, "{}", ran.stderr);
+    let updates = ran.json()?;
+    let states: Vec<_> = updates.iter().map(|it| it["state"].as_str()).collect();
+    assert_eq!(states, [Some("failed"); 2]);
+    for why in ["`../echo` cannot be a provider's name", "refused"] {
+        assert!(ran.stderr.contains(why), "{}", ran.stderr);
+    }
     assert_eq!(elsewhere.files()?, ["echo.wasm"]);
 
     // What somebody puts there by hand and accepts did not come from there.
@@ -262,6 +281,54 @@ async fn what_no_host_would_serve_is_not_put_into_the_folder() -> Result<()> {
     Ok(())
 }
 
+/// As `docker login` does it, in the folder `docker`.
+fn log_in(registry: &Registry, home: &Home) -> Result<()> {
+    let docker = home.path().join("docker");
+    std::fs::create_dir(&docker)?;
+    let config = serde_json::json!({ "auths": { registry.host(): {
+        "username": Registry::USER, "password": Registry::PASSWORD
+    } } });
+    Ok(std::fs::write(
+        docker.join("config.json"),
+        config.to_string(),
+    )?)
+}
+
+/// As most public registries: they hand out tokens, and do not list their repositories.
+#[tokio::test]
+async fn a_registry_with_tokens_is_asked_for_what_it_tells() -> Result<()> {
+    let tokens = Tokens::start().await?;
+    let registry = Registry::start_with_tokens(tokens.realm(), tokens.certificate()).await?;
+    let home = Home::new("")?;
+    log_in(&registry, &home)?;
+    let place = format!("oci://{}", registry.host());
+    let file = echo()?.display().to_string();
+    let script = format!(
+        "export DOCKER_CONFIG=docker\n\
+         roost providers push {file} {place}/open/echo:1 &&\n\
+         roost providers push {file} {place}/closed/echo:1"
+    );
+    let pushed = shell(home.path(), &script).await?;
+    assert_eq!(pushed.code, 0, "{}", pushed.stderr);
+
+    for (repository, code) in [("open/echo", 0), ("closed/echo", 4)] {
+        let source = format!("{place}/{repository}:1");
+        let ran = home.providers(&["add", &source, "--replace"]).await?;
+        assert_eq!(ran.code, code, "{repository}: {}", ran.stderr);
+        let searching = ["search", &format!("{place}/{repository}"), "--json"];
+        let ran = home.providers(&searching).await?;
+        assert_eq!(ran.code, code, "{repository}: {}", ran.stderr);
+        if code == 0 {
+            assert_eq!(ran.json()?[0]["source"], source);
+            assert!(ran.stderr.contains("does not list"), "{}", ran.stderr);
+        }
+    }
+    let ran = home.providers(&["search", &place]).await?;
+    assert_eq!(ran.code, 1, "{}", ran.stderr);
+    assert!(ran.stderr.contains("name a repository"), "{}", ran.stderr);
+    Ok(())
+}
+
 #[tokio::test]
 async fn a_registry_that_is_away_or_wants_a_password_is_told_apart() -> Result<()> {
     let registry = Registry::start_with_password().await?;
@@ -281,14 +348,8 @@ async fn a_registry_that_is_away_or_wants_a_password_is_told_apart() -> Result<(
         assert_eq!(ran.code, code, "{arguments:?}: {}", ran.stderr);
     }
 
-    // As `docker login` writes it.
     let (user, password) = (Registry::USER, Registry::PASSWORD);
-    let docker = home.path().join("docker");
-    std::fs::create_dir(&docker)?;
-    let config = serde_json::json!({
-        "auths": { registry.host(): { "username": user, "password": password } }
-    });
-    std::fs::write(docker.join("config.json"), config.to_string())?;
+    log_in(&registry, &home)?;
     let file = echo()?.display().to_string();
     let script = format!(
         "export DOCKER_CONFIG=docker\n\
@@ -362,18 +423,25 @@ async fn a_registry_is_searched_as_far_as_it_tells() -> Result<()> {
     Ok(())
 }
 
-/// A server with TLS: files of a folder, and ways to them from elsewhere, from another port and from here.
+/// A server with TLS: files of a folder, ways to them from elsewhere, from another port and from
+/// here, and two files that are not what they say.
 const WEB_SERVER: &str = r#"
-import http.server, ssl, sys
+import http.server, ssl
 class Handler(http.server.SimpleHTTPRequestHandler):
     def do_GET(self):
         port = self.server.server_address[1]
         moved = {"moved": f"https://127.0.0.1:{port}", "away": "https://localhost:1", "here": ""}
+        lengths = {"half.wasm": 1000, "huge.wasm": 300_000_000}
         _, place, *rest = self.path.split("/")
         if place in moved:
             self.send_response(302)
             self.send_header("location", f"{moved[place]}/{'/'.join(rest)}?key=hidden")
             self.end_headers()
+        elif place in lengths:
+            self.send_response(200)
+            self.send_header("content-length", lengths[place])
+            self.end_headers()
+            self.wfile.write(b"\0asm")
         else:
             super().do_GET()
 server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
@@ -421,6 +489,8 @@ async fn a_file_comes_over_tls_from_the_server_that_was_named() -> Result<()> {
         ("/moved/echo.wasm".to_owned(), 1, "which is another server"),
         ("/away/echo.wasm".to_owned(), 1, "which is another server"),
         ("/here/none.wasm".to_owned(), 3, "404"),
+        ("/half.wasm".to_owned(), 1, "/half.wasm cannot be asked"),
+        ("/huge.wasm".to_owned(), 1, "more than 268435456 bytes"),
         (format!("/echo.wasm@sha256:{nothing}"), 1, digest),
         (format!("/moved/echo.wasm@sha256:{nothing}"), 1, digest),
     ] {

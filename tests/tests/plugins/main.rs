@@ -17,4 +17,5 @@ mod network;
 mod observability;
 mod secrets;
 mod supervision;
+mod tokens;
 mod trust;

@@ -12,7 +12,7 @@ use super::super::text;
 /// How servers are asked.
 #[derive(Debug, Args)]
 pub(super) struct FetchArgs {
-    /// Ask other machines without TLS too, where they have none
+    /// Ask registries over plain HTTP, and allow http:// addresses, on other machines too
     #[arg(long)]
     plain_http: bool,
 }

@@ -5,7 +5,7 @@ use std::path::Path;
 use anyhow::Context as _;
 use clap::Args;
 use roost::config::Config;
-use roost::distribution::{DistributionError, Fetcher, Source, place};
+use roost::distribution::{DistributionError, Fetcher, Source, file_of, place};
 use roost::plugin::{LockFile, Provenance};
 use serde::Serialize;
 
@@ -141,7 +141,7 @@ pub(in super::super) async fn run(context: &Context, args: &UpdateArgs) -> anyho
     }
     for update in &updates {
         if let Some(error) = &update.error {
-            let label = terminal::paint(BAD, &format!("{}:", update.name));
+            let label = terminal::paint(BAD, &format!("{}:", text::one_line(&update.name)));
             terminal::note(&format!("{label} {}", text::visible(error)));
         }
     }
@@ -183,6 +183,8 @@ struct Updating<'a> {
 
 impl Updating<'_> {
     async fn update(&self, known: &Known<'_>) -> anyhow::Result<Update> {
+        // Before anything is asked for: a lock file is written by hand, too.
+        file_of(&self.config.plugins.folder, known.name)?;
         let recorded: Source = known
             .provenance
             .from
@@ -201,17 +203,20 @@ impl Updating<'_> {
             true => recorded.pinned(manifest, known.digest),
             false => recorded.clone(),
         };
-        if !self.locked && source_is_cheap(&source) {
+        if !self.locked {
             let resolving = self.fetcher.resolve(&source);
             let what = format!("asking for {}", known.name);
             let now = self.context.terminal.waiting(what, resolving).await?;
-            if known.is_there && now.as_deref() == manifest {
+            // None of a source that has to be fetched to be known.
+            if known.is_there && now.is_some() && now.as_deref() == manifest {
                 return Ok(known.became(State::Current, None));
             }
-            if self.dry_run {
-                let manifest = now;
+            if self.dry_run && now.is_some() {
                 let update = known.became(State::Available, None);
-                return Ok(Update { manifest, ..update });
+                return Ok(Update {
+                    manifest: now,
+                    ..update
+                });
             }
         }
         let (fetched, loaded) = Box::pin(fetch(
@@ -235,8 +240,8 @@ impl Updating<'_> {
         }
         let state = match (is_same, known.is_there) {
             (true, true) => State::Current,
+            _ if self.dry_run => State::Available,
             (true, false) => State::Restored,
-            (false, _) if self.dry_run => State::Available,
             (false, _) => State::Updated,
         };
         if !self.dry_run {
@@ -248,11 +253,6 @@ impl Updating<'_> {
             ..known.became(state, None)
         })
     }
-}
-
-/// Whether it can be told without fetching what a source has now.
-fn source_is_cheap(source: &Source) -> bool {
-    matches!(source, Source::Registry(_))
 }
 
 fn render(updates: &[Update], width: Option<usize>) -> String {
