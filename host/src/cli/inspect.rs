@@ -47,7 +47,7 @@ pub(super) async fn run(context: &Context, args: &InspectArgs) -> anyhow::Result
         let message = format!("there is no {name}.wasm in the plugins folder {folder}; {found}");
         return Err(CommandError::NotFound(message).into());
     };
-    let background = Background::of(&context.config()?, &host, &args.name)?;
+    let background = Background::of(&context.config()?, &host, &args.name);
     let out = if args.output.json {
         record::lines([to_json(provider, &background)])?
     } else {
@@ -70,7 +70,7 @@ struct Background {
 }
 
 impl Background {
-    fn of(config: &Config, host: &Host, name: &str) -> anyhow::Result<Self> {
+    fn of(config: &Config, host: &Host, name: &str) -> Self {
         let plugins = &config.plugins;
         let is_shipped = host.is_shipped(name);
         let signed = plugins.folder.join(format!("{name}.wasm.minisig"));
@@ -81,12 +81,14 @@ impl Background {
                 let hosts = settings.allow_hosts.iter().map(ToString::to_string);
                 (connection.to_owned(), hosts.collect())
             });
-        Ok(Self {
-            lock: LockFile::read(&plugins.lock_file())?.unwrap_or_default(),
+        // Where it cannot be read, every file is refused, and the refusal says why.
+        let lock = LockFile::read(&plugins.lock_file()).ok().flatten();
+        Self {
+            lock: lock.unwrap_or_default(),
             signature: signature(plugins, !is_shipped && signed.exists()),
             is_shipped,
             granted: granted.collect(),
-        })
+        }
     }
 }
 
