@@ -76,7 +76,8 @@ pub enum Refusal {
     BadDescription(String),
     /// An open connection that works with what serves would not with this; holds why.
     #[error(
-        "it does not fit a connection that is in use: {0}. Change the connection and restart, or          drop a version that fits"
+        "it does not fit a connection that is in use: {0}. Change the connection and restart, \
+         or drop a version that fits"
     )]
     Misfit(String),
     /// It served, and what served before does again.
