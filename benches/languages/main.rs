@@ -191,7 +191,7 @@ fn bytes_below(folder: &Path) -> Result<u64> {
 
 fn print(subjects: &[Subject]) {
     println!(
-        "| | component | compiled | a host compiles it and starts | a host starts | a fresh \
+        "| | component | compiled, in the cache | a host compiles it and starts | a host starts | a fresh \
          instance and a call | `get-spans` of {SPANS} |"
     );
     println!("|---|--:|--:|--:|--:|--:|--:|");

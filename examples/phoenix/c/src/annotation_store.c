@@ -265,6 +265,7 @@ bool exports_roost_telemetry_annotation_store_delete_annotations(
     provider_string_t *project, exports_roost_telemetry_annotation_store_selection_t *selection,
     failure *error) {
     text parameters = {0}, answer, ids = {0};
+    text_bytes(&parameters, "", 0);
     bool fine = true;
     if (selection->tag == EXPORTS_ROOST_TELEMETRY_ANNOTATION_STORE_SELECTION_KEY) {
         provider_string_t name = selection->val.key.name;
