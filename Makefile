@@ -10,17 +10,17 @@ guests := --package roost-local --package roost-phoenix --package roost-mlflow \
 	--package roost-langfuse --package roost-echo --package roost-misdeeds --package roost-sink \
 	--package roost-wrong
 
-.PHONY: setup demo local test bench bench-export bench-languages bench-local fuzz plugins guests lint \
+.PHONY: setup demo local phoenix test bench bench-export bench-languages bench-local fuzz plugins guests lint \
 	docs wit help host-tools wasm-target venv rotel postgres registry node languages
 
 setup: host-tools venv rotel node languages postgres registry plugins guests ## Get what is missing: wasm target, packages of Python and JavaScript, PostgreSQL, a registry, providers
 
-# Without a server it needs one provider; on a real Phoenix (BACKEND=phoenix), all of the set-up.
+# Without a server it needs one provider; with BACKEND=phoenix also a Phoenix, in .venv.
 #
 # Beside a test, cargo builds the program with what `make test` needs; alone, with a little
 # less, and much would be built twice.
 BACKEND ?= local
-demo: $(if $(filter phoenix,$(BACKEND)),setup,local) ## Show it: three tenants, a provider swapped while it reads; BACKEND=phoenix on a real one
+demo: $(if $(filter phoenix,$(BACKEND)),venv phoenix,local) ## Show it: three tenants, a provider swapped while it reads; BACKEND=phoenix on a real one
 	cargo build --bin roost --bin roost-demo --test config
 	@programs=$${CARGO_TARGET_DIR:-target}/debug; \
 	if [ $(BACKEND) = phoenix ]; then $$programs/roost-demo $(ARGS); \
@@ -52,8 +52,10 @@ fuzz: host-tools ## Feed what comes from outside with what nobody would send; MI
 local: wasm-target
 	scripts/guest.sh roost-local plugins/local.wasm
 
-plugins: local ## Build the providers into plugins/
+phoenix: wasm-target
 	scripts/guest.sh roost-phoenix plugins/phoenix.wasm
+
+plugins: local phoenix ## Build the providers into plugins/
 	scripts/guest.sh roost-mlflow plugins/mlflow.wasm
 	scripts/guest.sh roost-langfuse plugins/langfuse.wasm
 

@@ -57,7 +57,7 @@ async fn ingest() -> Result<f64> {
         bytes = service.database_bytes()?;
         let rows = Rows::read(&service.database())?;
         ensure!(rows.count() == STORED, "{} rows", rows.count());
-        natively.push(rows.insert_into(&service.folder().join("native.db"))?);
+        natively.push(rows.insert_into(&service.folder().join("databases/native.db"))?);
     }
     let ratios = through_roost.iter().zip(&natively);
     let ratio = median(ratios.map(|(with, without)| with / without).collect());

@@ -9,6 +9,7 @@ mod auth;
 mod cache;
 mod command_line;
 mod datasets;
+mod demo;
 mod experiments;
 mod files;
 mod filters;
