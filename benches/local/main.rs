@@ -15,7 +15,7 @@ mod spans;
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, ensure};
-use roost::contract::{GroupKey, MetricName, MetricsQuery, TimeWindow};
+use roost::contract::{Error, GroupKey, MetricName, MetricsQuery, TimeWindow};
 use roost::provider::SpanQuery;
 use roost_tests::{Phoenix, Postgres};
 use tokio::time::sleep;
@@ -83,8 +83,13 @@ async fn beside_phoenix(local_rate: f64) -> Result<()> {
     let limit = PATIENCE * u32::try_from(READ)?;
     let count = question(&phoenix, MetricName::SpanCount)?;
     loop {
-        let counted = phoenix.provider()?.analytics().get_metrics(&count).await?;
-        let stored = counted.first().and_then(|point| point.value);
+        let counted = phoenix.provider()?.analytics().get_metrics(&count).await;
+        let stored = match counted {
+            Ok(points) => points.first().and_then(|point| point.value),
+            // The first span makes the project.
+            Err(error) if matches!(error.kind(), Error::NotFound(_)) => None,
+            Err(error) => return Err(error.into()),
+        };
         if stored == Some(READ as f64) {
             break;
         }
