@@ -201,16 +201,16 @@ mod tests {
 
     #[test]
     fn a_place_is_a_registry_or_the_repositories_below_a_name() {
-        let place: Place = "oci://ghcr.io/acme/".parse().unwrap();
+        let place: Place = "oci://registry.example/acme/".parse().unwrap();
         assert!(place.has("acme") && place.has("acme/phoenix"));
         assert!(!place.has("acmeria/phoenix") && !place.has("other"));
         let all: Place = "oci://localhost:5000".parse().unwrap();
         assert!(all.has("anything/at-all"));
         for wrong in [
-            "ghcr.io/acme",
-            "oci://ghcr.io/acme:1.0",
+            "registry.example/acme",
+            "oci://registry.example/acme:1.0",
             "oci://",
-            "oci://ghcr.io/A",
+            "oci://registry.example/A",
         ] {
             assert!(wrong.parse::<Place>().is_err(), "{wrong}");
         }

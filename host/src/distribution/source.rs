@@ -118,7 +118,7 @@ fn registry(text: &str) -> Result<Reference, DistributionError> {
     if !host.is_some_and(|host| host.contains(['.', ':']) || host == "localhost") {
         return Err(refuse(
             "it names no registry; write oci://HOST/REPOSITORY:TAG, such as \
-             oci://ghcr.io/acme/phoenix:1.2.0",
+             oci://registry.example/acme/phoenix:1.2.0",
         ));
     }
     let reference: Reference = text
@@ -182,15 +182,19 @@ mod tests {
     fn a_source_is_written_as_it_was_read_and_names_the_provider() {
         let digits = "0123456789abcdef".repeat(4);
         for (text, name, is_pinned) in [
-            ("oci://ghcr.io/acme/phoenix:1.2.0", "phoenix", false),
+            (
+                "oci://registry.example/acme/phoenix:1.2.0",
+                "phoenix",
+                false,
+            ),
             ("oci://localhost:5000/phoenix:latest", "phoenix", false),
             (
-                &format!("oci://ghcr.io/a/phoenix@sha256:{digits}"),
+                &format!("oci://registry.example/a/phoenix@sha256:{digits}"),
                 "phoenix",
                 true,
             ),
             (
-                &format!("oci://ghcr.io/a/phoenix:1@sha256:{digits}"),
+                &format!("oci://registry.example/a/phoenix:1@sha256:{digits}"),
                 "phoenix",
                 true,
             ),
@@ -220,8 +224,11 @@ mod tests {
         for (text, why) in [
             ("oci://phoenix:1.0", "names no registry"),
             ("oci://acme/phoenix:1.0", "names no registry"),
-            ("oci://ghcr.io/Acme/phoenix", "invalid reference"),
-            ("oci://ghcr.io/acme/phoenix@sha256:00", "invalid reference"),
+            ("oci://registry.example/Acme/phoenix", "invalid reference"),
+            (
+                "oci://registry.example/acme/phoenix@sha256:00",
+                "invalid reference",
+            ),
             ("ftp://example.com/x.wasm", "none of oci://"),
             (
                 "https://example.com/x.wasm@sha256:12",
@@ -239,10 +246,10 @@ mod tests {
     fn what_came_can_be_asked_for_again() {
         let digits = "0".repeat(64);
         let manifest = format!("sha256:{}", "1".repeat(64));
-        let tag: Source = "oci://ghcr.io/acme/phoenix:1".parse().unwrap();
+        let tag: Source = "oci://registry.example/acme/phoenix:1".parse().unwrap();
         assert_eq!(
             tag.pinned(Some(&manifest), &digits).to_string(),
-            format!("oci://ghcr.io/acme/phoenix@{manifest}")
+            format!("oci://registry.example/acme/phoenix@{manifest}")
         );
         let path: Source = "local.wasm".parse().unwrap();
         assert_eq!(

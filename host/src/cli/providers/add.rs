@@ -24,7 +24,7 @@ What is pinned behind a registry's reference is the digest of the manifest, else
 file. The credential of a registry is the one that `docker login` keeps.
 
 Examples:
-  roost providers add oci://ghcr.io/acme/phoenix:1.2.0
+  roost providers add oci://registry.example/acme/phoenix:1.2.0
   roost providers add https://example.com/mlflow.wasm@sha256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08
   roost providers add target/my.wasm --name mine";
 

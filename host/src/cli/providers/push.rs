@@ -19,8 +19,8 @@ is one. `wkg oci pull` and `oras pull` read it too. The credential of a registry
 `docker login` keeps.
 
 Examples:
-  roost providers push target/phoenix.wasm oci://ghcr.io/acme/phoenix:1.2.0
-  minisign -Sm phoenix.wasm -s roost.key && roost providers push phoenix.wasm oci://ghcr.io/acme/phoenix:1.2.0";
+  roost providers push target/phoenix.wasm oci://registry.example/acme/phoenix:1.2.0
+  minisign -Sm phoenix.wasm -s roost.key && roost providers push phoenix.wasm oci://registry.example/acme/phoenix:1.2.0";
 
 #[derive(Debug, Args)]
 #[command(after_help = AFTER_HELP)]

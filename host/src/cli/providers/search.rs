@@ -20,7 +20,7 @@ not, is asked for the tags of the repository that is named.
 Examples:
   roost providers search oci://registry.example.com
   roost providers search oci://registry.example.com/acme
-  roost providers search oci://ghcr.io/acme/phoenix --json | jq -r .source";
+  roost providers search oci://registry.example/acme/phoenix --json | jq -r .source";
 
 #[derive(Debug, Args)]
 #[command(after_help = AFTER_HELP)]
