@@ -270,11 +270,11 @@ fn a_broken_connection_is_made_anew() {
         let acme = project("acme");
         span(&pipeline, &acme, "before");
         flush(&pipeline);
-        let address = receiver.stop();
+        let away = receiver.leave();
         span(&pipeline, &acme, "meanwhile");
         let report = pipeline.force_flush_blocking(std::time::Duration::from_millis(100));
         assert_eq!(report.left, 1);
-        let receiver = Receiver::start_at(address, protocol, |_, _| Answer::Taken);
+        let receiver = away.come(|_, _| Answer::Taken);
         span(&pipeline, &acme, "after");
         flush(&pipeline);
         until(&pipeline, |stats| stats.delivered == 3);
@@ -305,8 +305,8 @@ fn a_connection_that_closes_in_the_middle_is_tried_again() {
     for protocol in [GRPC, HTTP] {
         let rude = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         let address = rude.local_addr().unwrap();
-        let resolver = Resolver::to(&Receiver::named(address, protocol));
-        let pipeline = start(&config(), &resolver);
+        let played = Receiver::played(address, protocol);
+        let pipeline = start(&config(), &Resolver::to(&played));
         span(&pipeline, &project("acme"), "work");
         let flush = std::thread::spawn({
             let pipeline = pipeline.clone();
@@ -317,7 +317,7 @@ fn a_connection_that_closes_in_the_middle_is_tried_again() {
             std::io::Read::read_exact(&mut connection, &mut [0; 24]).unwrap();
         }
         drop(rude);
-        let receiver = Receiver::start_at(address, protocol, |_, _| Answer::Taken);
+        let receiver = played.come(|_, _| Answer::Taken);
         assert_eq!(flush.join().unwrap().delivered, 1);
         assert_eq!(receiver.names(), ["work"]);
     }

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::convert::Infallible;
-use std::net::{SocketAddr, TcpListener};
+use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -21,6 +21,7 @@ use opentelemetry_proto::tonic::common::v1::any_value::Value;
 use opentelemetry_proto::tonic::trace::v1::Span;
 use prost::Message;
 use roost::export::Protocol;
+use tokio::net::{TcpListener, TcpSocket};
 use tokio::runtime::Runtime;
 use tonic::transport::Server;
 use tonic::transport::server::TcpIncoming;
@@ -87,12 +88,30 @@ pub(crate) fn text(attributes: &[KeyValue], key: &str) -> Option<String> {
     }
 }
 
-/// A running receiver. It has threads of its own, so that a test may block its.
+/// A receiver, which may be away. It has threads of its own, so that a test may block its.
 pub(crate) struct Receiver {
     pub(crate) protocol: Protocol,
     pub(crate) address: SocketAddr,
     received: Arc<Mutex<Vec<Received>>>,
-    runtime: Option<Runtime>,
+    state: State,
+}
+
+enum State {
+    Runs(Runtime),
+    /// Nobody listens, and the address is nobody else's: a test beside this one would get what
+    /// is sent there.
+    Away(TcpSocket),
+    /// The test listens there itself.
+    Played,
+}
+
+/// The only one at this address, or at one that is free for port 0.
+fn reserve(address: SocketAddr) -> TcpSocket {
+    let socket = TcpSocket::new_v4().unwrap();
+    // Connections of whoever was there before may not be forgotten yet.
+    socket.set_reuseaddr(true).unwrap();
+    socket.bind(address).unwrap();
+    socket
 }
 
 impl Receiver {
@@ -101,20 +120,47 @@ impl Receiver {
         protocol: Protocol,
         script: impl Fn(&Received, usize) -> Answer + Send + Sync + 'static,
     ) -> Self {
-        Self::start_at("127.0.0.1:0".parse().unwrap(), protocol, script)
+        Self::away(protocol).come(script)
     }
 
-    pub(crate) fn start_at(
-        address: SocketAddr,
-        protocol: Protocol,
+    /// One that takes everything.
+    pub(crate) fn willing(protocol: Protocol) -> Self {
+        Self::start(protocol, |_, _| Answer::Taken)
+    }
+
+    /// One that is not there: whoever connects is refused.
+    pub(crate) fn away(protocol: Protocol) -> Self {
+        let socket = reserve("127.0.0.1:0".parse().unwrap());
+        let address = socket.local_addr().unwrap();
+        Self::new(address, protocol, State::Away(socket))
+    }
+
+    /// One that the test plays at this address, until it lets go of it.
+    pub(crate) fn played(address: SocketAddr, protocol: Protocol) -> Self {
+        Self::new(address, protocol, State::Played)
+    }
+
+    fn new(address: SocketAddr, protocol: Protocol, state: State) -> Self {
+        Self {
+            protocol,
+            address,
+            received: Arc::default(),
+            state,
+        }
+    }
+
+    /// Begins to answer, as [`start`](Self::start) says.
+    pub(crate) fn come(
+        self,
         script: impl Fn(&Received, usize) -> Answer + Send + Sync + 'static,
     ) -> Self {
-        let listener = TcpListener::bind(address).unwrap();
-        listener.set_nonblocking(true).unwrap();
-        let address = listener.local_addr().unwrap();
-        let received = Arc::new(Mutex::default());
+        let socket = match self.state {
+            State::Away(socket) => socket,
+            State::Played => reserve(self.address),
+            State::Runs(_) => panic!("it is there already"),
+        };
         let desk = Desk {
-            received: Arc::clone(&received),
+            received: Arc::clone(&self.received),
             script: Arc::new(script),
         };
         let runtime = tokio::runtime::Builder::new_multi_thread()
@@ -122,31 +168,18 @@ impl Receiver {
             .enable_all()
             .build()
             .unwrap();
-        match protocol {
+        let listener = {
+            let _inside = runtime.enter();
+            socket.listen(1_024).unwrap()
+        };
+        match self.protocol {
             Protocol::Grpc => runtime.spawn(serve_grpc(listener, desk)),
             Protocol::HttpProtobuf => runtime.spawn(serve_http(listener, desk)),
         };
         Self {
-            protocol,
-            address,
-            received,
-            runtime: Some(runtime),
+            state: State::Runs(runtime),
+            ..self
         }
-    }
-
-    /// One that is not there, at an address where one may be.
-    pub(crate) fn named(address: SocketAddr, protocol: Protocol) -> Self {
-        Self {
-            protocol,
-            address,
-            received: Arc::default(),
-            runtime: None,
-        }
-    }
-
-    /// One that takes everything.
-    pub(crate) fn willing(protocol: Protocol) -> Self {
-        Self::start(protocol, |_, _| Answer::Taken)
     }
 
     pub(crate) fn endpoint(&self) -> String {
@@ -169,20 +202,13 @@ impl Receiver {
         names
     }
 
-    /// Ends it, connections and all, and says where it was.
-    pub(crate) fn stop(mut self) -> SocketAddr {
-        if let Some(runtime) = self.runtime.take() {
+    /// Ends it, connections and all, and forgets what came; nobody else takes its place.
+    pub(crate) fn leave(self) -> Self {
+        if let State::Runs(runtime) = self.state {
             runtime.shutdown_timeout(Duration::from_secs(20));
         }
-        self.address
-    }
-}
-
-impl Drop for Receiver {
-    fn drop(&mut self) {
-        if let Some(runtime) = self.runtime.take() {
-            runtime.shutdown_background();
-        }
+        let socket = reserve(self.address);
+        Self::new(self.address, self.protocol, State::Away(socket))
     }
 }
 
@@ -241,7 +267,6 @@ impl TraceService for Desk {
 }
 
 async fn serve_grpc(listener: TcpListener, desk: Desk) {
-    let listener = tokio::net::TcpListener::from_std(listener).unwrap();
     let _ = Server::builder()
         .add_service(TraceServiceServer::new(desk))
         .serve_with_incoming(TcpIncoming::from(listener))
@@ -249,7 +274,6 @@ async fn serve_grpc(listener: TcpListener, desk: Desk) {
 }
 
 async fn serve_http(listener: TcpListener, desk: Desk) {
-    let listener = tokio::net::TcpListener::from_std(listener).unwrap();
     loop {
         let (stream, _) = listener.accept().await.unwrap();
         let desk = desk.clone();

@@ -57,8 +57,7 @@ fn wait(receipt: roost::export::Receipt) -> Settlement {
 #[test]
 fn what_an_absent_backend_missed_is_sent_when_it_is_back() {
     let folder = Folder::new("away");
-    let address = Receiver::willing(Protocol::Grpc).stop();
-    let away = Receiver::named(address, Protocol::Grpc);
+    let away = Receiver::away(Protocol::Grpc);
     let pipeline = start(&config(), &folder.0, &Resolver::to(&away));
     let acme = project("acme");
     let sender = origin(&[("host.name", "web-1")], "library");
@@ -81,7 +80,7 @@ fn what_an_absent_backend_missed_is_sent_when_it_is_back() {
     let stats = acme.stats();
     assert_eq!((stats.created, stats.spooled, stats.queued), (20, 20, 0));
 
-    let receiver = Receiver::start_at(address, Protocol::Grpc, |_, _| Answer::Taken);
+    let receiver = away.come(|_, _| Answer::Taken);
     until(&pipeline, |stats| stats.delivered == 20);
     let stats = acme.stats();
     assert_eq!(
@@ -114,8 +113,7 @@ fn what_an_absent_backend_missed_is_sent_when_it_is_back() {
 #[test]
 fn a_long_absence_under_load_loses_nothing() {
     let folder = Folder::new("long");
-    let address = Receiver::willing(Protocol::Grpc).stop();
-    let away = Receiver::named(address, Protocol::Grpc);
+    let away = Receiver::away(Protocol::Grpc);
     let config = config();
     let absence = config.export_timeout() * 20;
     let pipeline = start(&config, &folder.0, &Resolver::to(&away));
@@ -135,7 +133,7 @@ fn a_long_absence_under_load_loses_nothing() {
     }
     until(&pipeline, |stats| stats.spooled == stats.created);
 
-    let receiver = Receiver::start_at(address, Protocol::Grpc, |_, _| Answer::Taken);
+    let receiver = away.come(|_, _| Answer::Taken);
     until(&pipeline, |stats| stats.delivered == stats.created);
     expected.sort();
     assert_eq!(receiver.names(), expected, "each once");
@@ -212,8 +210,7 @@ fn retry(start: impl Fn() -> Result<Pipeline, StartError>) -> Pipeline {
 #[test]
 fn a_full_spool_drops_and_counts() {
     let folder = Folder::new("full");
-    let address = Receiver::willing(Protocol::Grpc).stop();
-    let away = Receiver::named(address, Protocol::Grpc);
+    let away = Receiver::away(Protocol::Grpc);
     let spool = SpoolConfig {
         folder: Some(folder.0.clone()),
         max_bytes: 1 << 20,
@@ -237,7 +234,7 @@ fn a_full_spool_drops_and_counts() {
     let stats = pipeline.stats();
     assert_eq!((stats.spooled, stats.dropped.spool_full), settled);
 
-    let receiver = Receiver::start_at(address, Protocol::Grpc, |_, _| Answer::Taken);
+    let receiver = away.come(|_, _| Answer::Taken);
     until(&pipeline, |stats| stats.delivered == settled.0);
     assert_eq!(receiver.names().len() as u64, settled.0);
     // And there is room again.
@@ -250,8 +247,7 @@ fn a_full_spool_drops_and_counts() {
 #[test]
 fn a_flood_leaves_room_on_disk_for_others() {
     let folder = Folder::new("share");
-    let address = Receiver::willing(Protocol::Grpc).stop();
-    let away = Receiver::named(address, Protocol::Grpc);
+    let away = Receiver::away(Protocol::Grpc);
     let spool = SpoolConfig {
         folder: Some(folder.0.clone()),
         max_bytes: 1 << 20,
@@ -277,7 +273,7 @@ fn a_flood_leaves_room_on_disk_for_others() {
     }
     assert!(pipeline.spool_is_good(), "it is full for one tenant only");
 
-    let _receiver = Receiver::start_at(address, Protocol::Grpc, |_, _| Answer::Taken);
+    let _receiver = away.come(|_, _| Answer::Taken);
     until(&pipeline, |stats| stats.delivered == flood + 10);
 }
 
@@ -285,12 +281,11 @@ fn a_flood_leaves_room_on_disk_for_others() {
 #[test]
 fn what_is_rejected_leaves_the_disk() {
     let folder = Folder::new("rejected");
-    let address = Receiver::willing(Protocol::Grpc).stop();
-    let away = Receiver::named(address, Protocol::Grpc);
+    let away = Receiver::away(Protocol::Grpc);
     let pipeline = start(&config(), &folder.0, &Resolver::to(&away));
     let sent = spans(&project("acme"), &origin(&[], ""), &["good", "bad", "fine"]);
     assert_eq!(wait(pipeline.ingest(sent).unwrap()).spooled, 3);
-    let receiver = Receiver::start_at(address, Protocol::Grpc, |received, _| {
+    let receiver = away.come(|received, _| {
         if received.has_span("bad") {
             Answer::Grpc(tonic::Code::InvalidArgument, vec![])
         } else {
@@ -328,7 +323,7 @@ fn victim() {
     let Some(folder) = std::env::var_os(VICTIM) else {
         return;
     };
-    let nobody = Receiver::named("127.0.0.1:1".parse().unwrap(), Protocol::Grpc);
+    let nobody = Receiver::away(Protocol::Grpc);
     let config = BatchExportConfig {
         export_timeout_millis: 20,
         schedule_delay_millis: 1,
