@@ -6,16 +6,15 @@ use roost_provider::types::{Attribute, RejectedItem, Span};
 
 use crate::bindings::span_sink::{ExportOutcome, Guest};
 use crate::content::{self, Resource};
-use crate::database::{database, ensure_project, list, new_keys, project, write};
+use crate::database::{database, ensure_project, many, new_keys, places, project, write};
 use crate::span::{NEW_COLUMN_COUNT, NEW_COLUMNS, values};
 use crate::{Provider, Result, retention};
 
 /// The last instant a database can hold, in 2262.
 const LAST: u64 = i64::MAX.cast_unsigned();
 
-/// The content of a span that was new, which has the id it was given.
-const CONTENTS: &str = "INSERT INTO contents (span, content)
-    SELECT CAST($1 AS BIGINT), CAST($2 AS TEXT) WHERE EXISTS (SELECT 1 FROM spans WHERE id = $1)";
+/// A content has its span's id and the content itself.
+const CONTENT_COLUMN_COUNT: usize = 2;
 
 impl Guest for Provider {
     fn export(
@@ -49,26 +48,18 @@ impl Guest for Provider {
 /// project, the first of a content is the id of its span.
 fn store(project_name: &str, rows: Vec<Vec<Value>>, contents: Vec<Vec<Value>>) -> Result<()> {
     let database = database()?;
-    let statement = |sql: &str, parameters| RepeatedStatement {
-        sql: sql.to_owned(),
-        parameters,
-    };
-    // One that is there already, or twice in the batch, stays as it is.
-    let spans = format!(
-        "INSERT INTO spans ({NEW_COLUMNS}) VALUES ({})
-        ON CONFLICT (project, span_id, trace_id) DO NOTHING",
-        list(0, NEW_COLUMN_COUNT)
-    );
-    let mut batch = [statement(&spans, rows), statement(CONTENTS, contents)];
+    let mut batch = many(database.dialect(), rows, new_spans);
+    let spans = batch.len();
+    batch.extend(many(database.dialect(), contents, new_contents));
     until_done(|| {
         let project = match project(database, project_name) {
             Err(Error::NotFound(_)) => write(|on| ensure_project(on, project_name, ""))?,
             found => found?,
         };
-        let [spans, contents] = &mut batch;
-        let rows = spans.parameters.iter_mut().zip(&mut contents.parameters);
+        let (rows, contents) = batch.split_at_mut(spans);
+        let rows = each(rows, NEW_COLUMN_COUNT).zip(each(contents, CONTENT_COLUMN_COUNT));
         for (number, (row, content)) in (new_keys()..).zip(rows) {
-            if let ([id, owner, ..], [span, ..]) = (&mut row[..], &mut content[..]) {
+            if let ([id, owner, ..], [span, ..]) = (row, content) {
                 (*id, *span) = (number.into(), number.into());
                 *owner = project.into();
             }
@@ -76,4 +67,36 @@ fn store(project_name: &str, rows: Vec<Vec<Value>>, contents: Vec<Vec<Value>>) -
         Ok(database.execute_many(&batch)?)
     })?;
     Ok(())
+}
+
+/// Each row of so many values.
+fn each(
+    statements: &mut [RepeatedStatement],
+    columns: usize,
+) -> impl Iterator<Item = &mut [Value]> {
+    let lists = statements.iter_mut().flat_map(|it| &mut it.parameters);
+    lists.flat_map(move |list| list.chunks_exact_mut(columns))
+}
+
+/// One that is there already, or twice in the batch, stays as it is.
+fn new_spans(rows: usize) -> String {
+    format!(
+        "INSERT INTO spans ({NEW_COLUMNS}) VALUES {}
+        ON CONFLICT (project, span_id, trace_id) DO NOTHING",
+        places(rows, NEW_COLUMN_COUNT)
+    )
+}
+
+/// The contents of those spans that were new, which have the ids they were given.
+fn new_contents(rows: usize) -> String {
+    let row = |row: usize| {
+        let first = CONTENT_COLUMN_COUNT * row;
+        let (span, content) = (first + 1, first + 2);
+        format!("(CAST(${span} AS BIGINT), CAST(${content} AS TEXT))")
+    };
+    format!(
+        "INSERT INTO contents (span, content) SELECT * FROM (VALUES {}) AS given
+        WHERE EXISTS (SELECT 1 FROM spans WHERE id = given.column1)",
+        (0..rows).map(row).collect::<Vec<_>>().join(", ")
+    )
 }

@@ -1,15 +1,13 @@
 //! Statements of a guest: prepared, bound and run.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Instant;
 
 use rusqlite::CachedStatement;
 
-use super::Open;
-use super::file::STATEMENTS;
+use super::Patience;
+use super::open::Open;
 use crate::plugin::database::bindings::{DatabaseError, RepeatedStatement, Rows, Statement, Value};
-use crate::plugin::database::{Answer, Deadline, Quota};
+use crate::plugin::database::{Answer, Quota};
 
 /// A statement, and the number in the name of each of its parameters.
 struct Prepared<'c> {
@@ -18,17 +16,14 @@ struct Prepared<'c> {
 }
 
 impl<'c> Prepared<'c> {
-    fn new(open: &'c mut Open, host: &AtomicBool, sql: &str) -> Answer<Self> {
-        host.store(false, Ordering::Relaxed);
-        let statement = open.connection.prepare_cached(sql)?;
-        let numbers = match open.numbers.get(sql) {
+    fn new(open: &'c mut Open, sql: &str) -> Answer<Self> {
+        let (connection, known) = open.as_guest();
+        let statement = connection.prepare_cached(sql)?;
+        let numbers = match known.get(sql) {
             Some(numbers) => Arc::clone(numbers),
             None => {
                 let numbers = numbers(&statement)?;
-                if open.numbers.len() >= STATEMENTS {
-                    open.numbers.clear();
-                }
-                open.numbers.insert(sql.to_owned(), Arc::clone(&numbers));
+                known.insert(sql.to_owned(), Arc::clone(&numbers));
                 numbers
             }
         };
@@ -67,25 +62,24 @@ fn numbers(prepared: &CachedStatement<'_>) -> Answer<Arc<[usize]>> {
     (1..=prepared.parameter_count()).map(number).collect()
 }
 
-pub(super) fn execute(open: &mut Open, host: &AtomicBool, statement: &Statement) -> Answer<u64> {
-    Prepared::new(open, host, &statement.sql)?.execute(&statement.parameters)
+pub(super) fn execute(open: &mut Open, statement: &Statement) -> Answer<u64> {
+    Prepared::new(open, &statement.sql)?.execute(&statement.parameters)
 }
 
 pub(super) fn execute_many(
     open: &mut Open,
-    host: &AtomicBool,
     batch: &[RepeatedStatement],
-    end: Deadline,
+    patience: &Patience,
 ) -> Answer<Vec<u64>> {
     let each = batch.iter().enumerate().map(|(place, repeated)| {
-        let prepared = Prepared::new(open, host, &repeated.sql);
+        let prepared = Prepared::new(open, &repeated.sql);
         let mut prepared = prepared.map_err(|error| error.at(place, None))?;
         let rows = repeated.parameters.iter().enumerate();
         let rows = rows.map(|(row, parameters)| {
             // Statements that are over in no time never come to look at the clock.
-            match Instant::now() < end {
-                true => prepared.execute(parameters),
-                false => Err(DatabaseError::late()),
+            match patience.is_over() {
+                true => Err(DatabaseError::late()),
+                false => prepared.execute(parameters),
             }
             .map_err(|error| error.at(place, Some(row)))
         });
@@ -94,13 +88,8 @@ pub(super) fn execute_many(
     each.collect()
 }
 
-pub(super) fn query(
-    open: &mut Open,
-    host: &AtomicBool,
-    statement: &Statement,
-    quota: &Quota,
-) -> Answer<Rows> {
-    let mut prepared = Prepared::new(open, host, &statement.sql)?;
+pub(super) fn query(open: &mut Open, statement: &Statement, quota: &Quota) -> Answer<Rows> {
+    let mut prepared = Prepared::new(open, &statement.sql)?;
     prepared.bind(&statement.parameters)?;
     let mut prepared = prepared.statement;
     let columns: Vec<String> = prepared.column_names().map(str::to_owned).collect();
