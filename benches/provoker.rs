@@ -55,10 +55,24 @@ fn serve(mut stream: TcpStream, provoke: Provoke) -> std::io::Result<()> {
             }
             stream.write_all(OK_AND_BYE)
         }
-        Provoke::Redirect => stream.write_all(
-            b"HTTP/1.1 302 Found\r\nlocation: http://169.254.169.254/\r\n\
-              content-length: 0\r\nconnection: close\r\n\r\n",
-        ),
+        // The connection stays, as with any server: a new one for each request would cost more
+        // than the request, and that is not what is measured.
+        Provoke::Redirect => {
+            let mut read = read;
+            while read > 0 {
+                if buffer
+                    .get(..read)
+                    .is_some_and(|part| part.ends_with(b"\r\n\r\n"))
+                {
+                    stream.write_all(
+                        b"HTTP/1.1 302 Found\r\nlocation: http://169.254.169.254/\r\n\
+                          content-length: 0\r\n\r\n",
+                    )?;
+                }
+                read = stream.read(&mut buffer)?;
+            }
+            Ok(())
+        }
         Provoke::Drip | Provoke::Pour => {
             stream.write_all(b"HTTP/1.1 200 OK\r\n\r\n")?;
             let (part, pause) = match provoke {

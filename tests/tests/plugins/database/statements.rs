@@ -240,6 +240,31 @@ async fn a_transaction_lasts_when_it_is_committed_and_never_otherwise() -> Resul
     Ok(())
 }
 
+/// SQLite ends the transaction by itself, and PostgreSQL takes nothing more in it.
+#[tokio::test]
+async fn after_an_error_that_ends_a_transaction_nothing_is_written_in_it() -> Result<()> {
+    let databases = Databases::new(LimitsConfig::default()).await?;
+    for provider in both(&databases).await? {
+        let insert = |name: &str| json!(["execute", "INSERT INTO birds (name) VALUES ($1)", name]);
+        let ending = "INSERT OR ROLLBACK INTO birds (name) VALUES ('first')";
+        let steps = json!([
+            ["migrate", BIRDS],
+            insert("first"),
+            ["begin"],
+            insert("second"),
+            ["execute", ending],
+            insert("third"),
+            ["commit"],
+            insert("fourth"),
+            ["query", "SELECT name FROM birds ORDER BY name"],
+        ]);
+        let answers = run(&provider, steps).await?;
+        assert!(answers[4..7].iter().all(|it| case(it) != ""), "{answers:?}");
+        assert_eq!(answers[8], json!([["first"], ["fourth"]]));
+    }
+    Ok(())
+}
+
 #[tokio::test]
 async fn a_statement_ends_with_its_call_and_writers_go_on() -> Result<()> {
     const ENDLESS: &str = "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) \
