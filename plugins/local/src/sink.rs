@@ -96,7 +96,7 @@ fn new_contents(rows: usize) -> String {
     };
     format!(
         "INSERT INTO contents (span, content) SELECT * FROM (VALUES {}) AS given
-        WHERE EXISTS (SELECT 1 FROM spans WHERE id = given.column1)",
+        WHERE (SELECT id FROM spans WHERE id = given.column1) IS NOT NULL",
         (0..rows).map(row).collect::<Vec<_>>().join(", ")
     )
 }
