@@ -20,6 +20,10 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// SQLite's own default, said here because the quota counts in it.
 const PAGE_BYTES: u64 = 4_096;
 
+/// How many pages are in the log until they are written to the file: 16 MiB. A page that is
+/// changed again before is written there once.
+const CHECKPOINT_PAGES: i64 = 4_096;
+
 /// Instructions of SQLite's machine between two looks at the clock: some tens of microseconds.
 const STEPS: i32 = 10_000;
 
@@ -62,6 +66,7 @@ impl Open {
         connection.pragma_update(None, "synchronous", "full")?;
         connection.pragma_update(None, "foreign_keys", true)?;
         connection.pragma_update(None, "cache_size", -16_384)?;
+        connection.pragma_update(None, "wal_autocheckpoint", CHECKPOINT_PAGES)?;
         let host = Arc::new(AtomicBool::new(true));
         let asked = Arc::clone(&host);
         connection.authorizer(Some(move |context: AuthContext<'_>| {
