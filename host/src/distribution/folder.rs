@@ -28,7 +28,8 @@ pub struct Placed {
 /// Blocks on the file system.
 ///
 /// The file appears at once and whole, after the lock file and its signature: a host that looks at
-/// any moment sees the one before or this one, and never half of either.
+/// any moment sees the one before or this one, and never half of either. Of several that place
+/// contents at once, in this process or others, each waits for its turn.
 ///
 /// # Errors
 /// A file cannot be written, or the lock file cannot be used; then the lock file is as it was.
@@ -41,6 +42,7 @@ pub fn place(
     let folder = &plugins.folder;
     let file = file_of(folder, name)?;
     std::fs::create_dir_all(folder).map_err(|error| DistributionError::file(folder, error))?;
+    let _turn = LockFile::turn(folder)?;
     let path = plugins.lock_file();
     let before = LockFile::read(&path)?;
     let lock_is_new = before.is_none();
@@ -92,6 +94,10 @@ pub fn place(
 /// A file cannot be removed, or the lock file cannot be used.
 pub fn remove(plugins: &PluginsConfig, name: &str) -> Result<bool, DistributionError> {
     let file = file_of(&plugins.folder, name)?;
+    let _turn = match plugins.folder.exists() {
+        true => Some(LockFile::turn(&plugins.folder)?),
+        false => None,
+    };
     let path = plugins.lock_file();
     let lock = LockFile::read(&path)?;
     let was_there = file.exists();
@@ -168,4 +174,53 @@ fn staged(folder: &Path, content: &[u8]) -> Result<NamedTempFile, DistributionEr
 fn rename(staged: NamedTempFile, to: &Path) -> io::Result<()> {
     staged.persist(to).map_err(|error| error.error)?;
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use tempfile::TempDir;
+
+    use super::*;
+
+    #[test]
+    fn several_at_once_are_all_accepted() {
+        const PROVIDERS: usize = 16;
+        let folder = TempDir::new().unwrap();
+        let plugins = PluginsConfig {
+            folder: folder.path().join("plugins"),
+            lock_file: Some(folder.path().join("providers.lock")),
+            ..PluginsConfig::default()
+        };
+        let names: Vec<_> = (0..PROVIDERS).map(|n| format!("provider-{n:02}")).collect();
+        std::thread::scope(|scope| {
+            for name in &names {
+                let (plugins, source) = (
+                    &plugins,
+                    Source::Path {
+                        path: name.into(),
+                        digest: None,
+                    },
+                );
+                scope.spawn(move || {
+                    let fetched = Fetched {
+                        bytes: name.clone().into(),
+                        signature: None,
+                        manifest: None,
+                    };
+                    place(plugins, name, &fetched, &source).unwrap();
+                });
+            }
+        });
+        let lock = LockFile::read(&plugins.lock_file()).unwrap().unwrap();
+        assert!(lock.iter().map(|(name, _)| name).eq(&names));
+        assert_eq!(lock, {
+            let mut found = LockFile::of_folder(&plugins.folder).unwrap();
+            for name in &names {
+                found.set_source(name, lock.source(name).unwrap().clone());
+            }
+            found
+        });
+    }
 }

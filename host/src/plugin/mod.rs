@@ -50,7 +50,7 @@ pub use spec::{ConnectionSpec, DatabaseSpec};
 pub use status::{
     GenerationActivity, GenerationStatus, ProviderActivity, ProviderStatus, Quarantine,
 };
-pub use trust::{LockError, LockFile, Provenance};
+pub use trust::{LockError, LockFile, LockTurn, Provenance};
 
 #[cfg(feature = "distribution")]
 pub(crate) use component::digest;

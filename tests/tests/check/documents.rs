@@ -5,43 +5,17 @@ use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result};
 use roost::Host;
 use roost::check::RULES;
 use roost::config::{LimitsConfig, PluginsConfig};
 use roost::contract::Capability;
 use roost_tests::{
-    PluginFolder, langfuse_provider, local_provider, mlflow_provider, phoenix_provider,
+    PluginFolder, langfuse_provider, local_provider, mlflow_provider, page_has, phoenix_provider,
 };
-
-/// What stands before and behind the part of a page that is made.
-const MARKS: [&str; 2] = [
-    "<!-- made by tests/tests/check/documents.rs -->\n",
-    "<!-- end -->",
-];
 
 fn repository(path: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(path)
-}
-
-/// A page has this between its marks.
-fn holds(page: &str, made: &str) -> Result<()> {
-    let path = repository(page);
-    let text = std::fs::read_to_string(&path)?;
-    let [begin, end] = MARKS;
-    let (head, rest) = text.split_once(begin).context("no mark")?;
-    let (found, tail) = rest.split_once(end).context("no mark of the end")?;
-    if std::env::var_os("ROOST_WRITE_DOCS").is_some() {
-        return Ok(std::fs::write(
-            path,
-            format!("{head}{begin}{made}{end}{tail}"),
-        )?);
-    }
-    ensure!(
-        found == made,
-        "{page} is not as it would be made: run the test with ROOST_WRITE_DOCS=1"
-    );
-    Ok(())
 }
 
 #[test]
@@ -62,7 +36,7 @@ fn the_page_of_rules_has_each_of_them() -> Result<()> {
         }
     }
     made.push('\n');
-    holds("docs/conformance.md", &made)
+    page_has("docs/conformance.md", file!(), &made)
 }
 
 /// A rule rests on a sentence that a provider's author has read.
@@ -148,5 +122,5 @@ async fn the_matrix_has_what_the_components_declare() -> Result<()> {
         of(&|it| format!("{} ms", it.visibility_delay_ms)),
     );
     made.push('\n');
-    holds("docs/providers.md", &made)
+    page_has("docs/providers.md", file!(), &made)
 }

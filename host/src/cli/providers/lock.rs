@@ -50,6 +50,7 @@ pub(in super::super) async fn run(context: &Context, args: LockArgs) -> anyhow::
     let path = plugins.lock_file();
     let shown = text::one_line(&path.display().to_string()).into_owned();
     // Files and nothing else: no runtime to give way to.
+    let turn = LockFile::turn(&plugins.folder)?;
     let found = LockFile::of_folder(&plugins.folder)?;
     let before = LockFile::read(&path)?;
     let mut lock = before.clone().unwrap_or_default();
@@ -61,6 +62,7 @@ pub(in super::super) async fn run(context: &Context, args: LockArgs) -> anyhow::
     if !args.check && (is_new || !changes.is_empty()) {
         lock.write(&path)?;
     }
+    drop(turn);
     if args.output.json {
         context.terminal.print(&record::lines(&changes)?)?;
     } else {

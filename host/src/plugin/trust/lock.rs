@@ -38,6 +38,15 @@ pub struct Provenance {
     pub manifest: Option<String>,
 }
 
+/// A turn to change the lock file and what is in the plugins folder, until it is dropped.
+#[derive(Debug)]
+#[must_use]
+pub struct LockTurn {
+    /// A folder can be opened as a file, and locked, on Unix alone.
+    #[cfg(unix)]
+    _folder: std::fs::File,
+}
+
 /// Why a lock file cannot be used.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -64,6 +73,22 @@ pub enum LockError {
 }
 
 impl LockFile {
+    /// Wait until nobody else who waits here changes this plugins folder and its lock file, in
+    /// this process or others. Blocks.
+    ///
+    /// # Errors
+    /// The folder cannot be opened.
+    pub fn turn(folder: &Path) -> Result<LockTurn, LockError> {
+        #[cfg(unix)]
+        let turn = std::fs::File::open(folder).and_then(|folder| {
+            folder.lock()?;
+            Ok(LockTurn { _folder: folder })
+        });
+        #[cfg(not(unix))]
+        let turn = std::fs::metadata(folder).map(|_| LockTurn {});
+        turn.map_err(|reason| file_error(folder, reason))
+    }
+
     /// A file; none where there is none.
     ///
     /// # Errors

@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 use std::time::SystemTime;
 
-pub use lock::{LockError, LockFile, Provenance};
+pub use lock::{LockError, LockFile, LockTurn, Provenance};
 use signature::Signatures;
 
 use super::component::digest;

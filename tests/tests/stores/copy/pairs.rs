@@ -1,19 +1,12 @@
 //! Phoenix, MLflow and `local`, each copied into each of the others, and what comes of it.
 
 use std::fmt::Write as _;
-use std::path::Path;
 
-use anyhow::{Context, Result, ensure};
-use roost_tests::{Mlflow, Phoenix, unique};
+use anyhow::{Context, Result};
+use roost_tests::{Mlflow, Phoenix, page_has, unique};
 
 use super::holdings::{differences, holdings};
 use super::{Backends, counts};
-
-/// What stands before and behind the table of them in the page about copies.
-const MARKS: [&str; 2] = [
-    "<!-- made by tests/tests/stores/copy/pairs.rs -->\n",
-    "<!-- end -->",
-];
 
 /// One host, with a tenant on each backend.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -71,25 +64,5 @@ async fn each_backend_is_copied_into_each_other_and_the_page_says_what_differs()
         }
     }
     table.push('\n');
-    page_has(&table)
-}
-
-/// The page has this table. With `ROOST_WRITE_DOCS=1` it is written there.
-fn page_has(table: &str) -> Result<()> {
-    let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/copy.md");
-    let text = std::fs::read_to_string(&page)?;
-    let [begin, end] = MARKS;
-    let (head, rest) = text.split_once(begin).context("no mark")?;
-    let (found, tail) = rest.split_once(end).context("no mark of the end")?;
-    if std::env::var_os("ROOST_WRITE_DOCS").is_some() {
-        return Ok(std::fs::write(
-            page,
-            format!("{head}{begin}{table}{end}{tail}"),
-        )?);
-    }
-    ensure!(
-        found == table,
-        "docs/copy.md has another table: run the test with ROOST_WRITE_DOCS=1. It is {table}"
-    );
-    Ok(())
+    page_has("docs/copy.md", file!(), &table)
 }
