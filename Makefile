@@ -27,7 +27,7 @@ demo: $(if $(filter phoenix,$(BACKEND)),venv phoenix,local) ## Show it: three te
 	else $$programs/roost demo --plugins plugins $(ARGS); fi
 
 test: setup lint docs ## Prove it: formatting, lints, documentation, contract, all tests
-	cargo test --workspace
+	cargo test --workspace --no-fail-fast
 
 bench: setup ## Measure it, beside the same done natively
 	cargo bench --package roost-benches --bench ratios
