@@ -97,12 +97,23 @@ pub(crate) struct Receiver {
 }
 
 enum State {
-    Runs(Runtime),
+    Runs(Threads),
     /// Nobody listens, and the address is nobody else's: a test beside this one would get what
     /// is sent there.
     Away(TcpSocket),
     /// The test listens there itself.
     Played,
+}
+
+/// Threads that may be dropped anywhere, also inside a runtime: nobody waits for them.
+struct Threads(Option<Runtime>);
+
+impl Drop for Threads {
+    fn drop(&mut self) {
+        if let Some(runtime) = self.0.take() {
+            runtime.shutdown_background();
+        }
+    }
 }
 
 /// The only one at this address, or at one that is free for port 0.
@@ -177,7 +188,7 @@ impl Receiver {
             Protocol::HttpProtobuf => runtime.spawn(serve_http(listener, desk)),
         };
         Self {
-            state: State::Runs(runtime),
+            state: State::Runs(Threads(Some(runtime))),
             ..self
         }
     }
@@ -204,7 +215,9 @@ impl Receiver {
 
     /// Ends it, connections and all, and forgets what came; nobody else takes its place.
     pub(crate) fn leave(self) -> Self {
-        if let State::Runs(runtime) = self.state {
+        if let State::Runs(mut threads) = self.state
+            && let Some(runtime) = threads.0.take()
+        {
             runtime.shutdown_timeout(Duration::from_secs(20));
         }
         let socket = reserve(self.address);
