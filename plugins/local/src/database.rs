@@ -111,6 +111,8 @@ pub(crate) fn list(after: usize, count: usize) -> String {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic)]
+
     use super::*;
 
     #[test]

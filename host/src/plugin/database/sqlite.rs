@@ -205,10 +205,12 @@ impl Session {
     }
 
     pub(super) async fn roll_back(&mut self, _: Deadline) -> Answer<()> {
-        match self.transaction.take() {
-            Some(turn) => blocking(move || Ok(drop(turn))).await,
-            None => Ok(()),
-        }
+        let turn = self.transaction.take();
+        blocking(move || {
+            drop(turn);
+            Ok(())
+        })
+        .await
     }
 }
 
