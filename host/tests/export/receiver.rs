@@ -97,12 +97,23 @@ pub(crate) struct Receiver {
 }
 
 enum State {
-    Runs(Runtime),
+    Runs(Running),
     /// Nobody listens, and the address is nobody else's: a test beside this one would get what
     /// is sent there.
     Away(TcpSocket),
     /// The test listens there itself.
     Played,
+}
+
+/// May be dropped inside another runtime, which must not wait for it.
+struct Running(Option<Runtime>);
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        if let Some(runtime) = self.0.take() {
+            runtime.shutdown_background();
+        }
+    }
 }
 
 /// The only one at this address, or at one that is free for port 0.
@@ -177,7 +188,7 @@ impl Receiver {
             Protocol::HttpProtobuf => runtime.spawn(serve_http(listener, desk)),
         };
         Self {
-            state: State::Runs(runtime),
+            state: State::Runs(Running(Some(runtime))),
             ..self
         }
     }
@@ -204,7 +215,9 @@ impl Receiver {
 
     /// Ends it, connections and all, and forgets what came; nobody else takes its place.
     pub(crate) fn leave(self) -> Self {
-        if let State::Runs(runtime) = self.state {
+        if let State::Runs(mut running) = self.state
+            && let Some(runtime) = running.0.take()
+        {
             runtime.shutdown_timeout(Duration::from_secs(20));
         }
         let socket = reserve(self.address);
