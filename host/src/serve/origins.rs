@@ -3,12 +3,13 @@
 //! An application sends the same resource, to the byte, with all of its spans. To look through
 //! it, to redact and to copy it takes longer than to hand on the few spans of a group.
 
-use std::hash::{BuildHasher, RandomState};
+use std::hash::BuildHasher;
 use std::num::NonZeroUsize;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
 use lru::LruCache;
+use rustc_hash::FxSeededState;
 
 use super::redact::Redactor;
 use super::service::{Service, service_of};
@@ -44,18 +45,18 @@ pub(super) struct Known {
     pub(super) origin: Arc<Origin>,
 }
 
-/// Those that were seen lately, by a hash that nobody outside can guess.
-#[derive(Debug)]
+/// Those that were seen lately, by their hashes. Two of which it is the same take each other's
+/// place, and are worked out again: it has to be fast and need not be safe.
 pub(super) struct Origins {
     known: Mutex<LruCache<u64, Arc<Known>>>,
-    keys: RandomState,
+    keys: FxSeededState,
 }
 
 impl Origins {
     pub(super) fn new() -> Self {
         Self {
             known: Mutex::new(LruCache::new(MAX_KNOWN)),
-            keys: RandomState::new(),
+            keys: FxSeededState::with_seed(rand::random::<u32>() as usize),
         }
     }
 

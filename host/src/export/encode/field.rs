@@ -119,7 +119,7 @@ pub(in crate::export) fn put_key(tag: u32, wire_type: WireType, bytes: &mut Vec<
 pub(in crate::export) fn put_raw_varint(value: u64, bytes: &mut Vec<u8>) {
     match value {
         ..0x80 => bytes.push(value as u8),
-        ..0x4000 => bytes.extend_from_slice(&[value as u8 | 0x80, (value >> 7) as u8]),
+        0x80..0x4000 => bytes.extend_from_slice(&[value as u8 | 0x80, (value >> 7) as u8]),
         _ => encoding::encode_varint(value, bytes),
     }
 }
