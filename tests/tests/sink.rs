@@ -222,6 +222,37 @@ async fn what_is_not_taken_now_is_handed_over_again() -> Result<()> {
     Ok(())
 }
 
+/// While a provider takes its time the queue fills: what finds no room is counted, and whatever
+/// else was made arrives, though nobody waits for the provider.
+#[tokio::test]
+async fn what_a_slow_provider_has_no_time_for_is_counted() -> Result<()> {
+    const EACH: u64 = 200;
+    let queue = "telemetry.batch_config.max_queue_size = 40\n\
+                 telemetry.batch_config.max_export_batch_size = 20";
+    let (_folder, telemetry) = manager(queue).await?;
+    for _ in 0..EACH {
+        work(&telemetry, "acme", "linger");
+        work(&telemetry, "globex", "linger");
+    }
+    let report = telemetry.force_flush(LONG).await;
+    assert_eq!((report.left, report.dropped), (0, 0));
+    let all = stats(&telemetry);
+    assert_eq!((all.created, all.queued), (2 * EACH, 0));
+    assert!(all.delivered > 0 && all.dropped.queue_full > 0, "{all:?}");
+    for tenant in ["acme", "globex"] {
+        let project = telemetry.project_name(tenant, None)?;
+        let stats = telemetry.get_stats().projects[&project];
+        assert_eq!(stats.created, EACH);
+        assert_eq!(stats.delivered + stats.dropped.queue_full, EACH);
+        assert_eq!(
+            kept(&telemetry, tenant).await?.len() as u64,
+            stats.delivered
+        );
+    }
+    telemetry.shutdown(LONG).await;
+    Ok(())
+}
+
 /// While the provider takes nothing its spans go to disk, and the next process hands them over,
 /// with the resource and the session they had.
 #[tokio::test]

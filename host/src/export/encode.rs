@@ -11,10 +11,12 @@ mod field;
 mod tests;
 mod walk;
 
+use std::hash::BuildHasher;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use opentelemetry::KeyValue;
 use opentelemetry::trace::{SpanContext, SpanKind, Status};
+use rustc_hash::FxBuildHasher;
 
 pub(super) use attribute::encode_attributes;
 use attribute::{attributes_len, put_attribute, put_attributes, unwritable, value_len};
@@ -24,8 +26,8 @@ pub(super) use walk::{attribute_key, fields};
 
 /// Enough for a span of ten short attributes; a longer one grows.
 const USUAL_BYTES: usize = 768;
-/// As many attributes as that.
-const USUAL_ATTRIBUTES: usize = 12;
+/// As many attributes as that, with those that each span has.
+const USUAL_ATTRIBUTES: usize = 16;
 
 /// Flag of `Span` and `Link`: whether the other span is remote is known.
 const HAS_IS_REMOTE: u32 = 0x100;
@@ -37,6 +39,7 @@ const IS_REMOTE: u32 = 0x200;
 pub(super) struct SpanEncoder {
     bytes: Vec<u8>,
     attributes: Vec<Written>,
+    keys: Keys,
     dropped_attributes: u32,
     start: u64,
 }
@@ -46,6 +49,7 @@ pub(super) struct SpanEncoder {
 pub(super) struct Preset {
     bytes: Vec<u8>,
     attributes: Vec<Written>,
+    keys: Keys,
 }
 
 impl Preset {
@@ -53,6 +57,7 @@ impl Preset {
         let mut encoder = SpanEncoder {
             bytes: Vec::new(),
             attributes: Vec::with_capacity(attributes.len()),
+            keys: Keys::default(),
             dropped_attributes: 0,
             start: 0,
         };
@@ -62,17 +67,33 @@ impl Preset {
         Self {
             bytes: encoder.bytes,
             attributes: encoder.attributes,
+            keys: encoder.keys,
         }
     }
 }
 
 /// Where an attribute lies in the bytes.
-#[derive(Clone, Debug)]
+#[derive(Clone, Copy, Debug)]
 struct Written {
+    /// Of its key, which is compared only where this is equal.
+    hash: u64,
     start: usize,
-    key: usize,
-    key_len: usize,
     end: usize,
+}
+
+/// Which keys may have been set: a bit each, by their hashes. Hardly any is set twice, so that
+/// hardly any has to be looked for.
+#[derive(Clone, Copy, Debug, Default)]
+struct Keys(u64);
+
+impl Keys {
+    /// Whether it may have been there already.
+    fn insert(&mut self, hash: u64) -> bool {
+        let bit = 1 << (hash >> (u64::BITS - 6));
+        let may_be_there = self.0 & bit != 0;
+        self.0 |= bit;
+        may_be_there
+    }
 }
 
 impl SpanEncoder {
@@ -97,6 +118,7 @@ impl SpanEncoder {
         Self {
             bytes,
             attributes: Vec::with_capacity(USUAL_ATTRIBUTES),
+            keys: Keys::default(),
             dropped_attributes: 0,
             start,
         }
@@ -107,12 +129,12 @@ impl SpanEncoder {
         let by = self.bytes.len();
         self.bytes.extend_from_slice(&preset.bytes);
         let moved = preset.attributes.iter().map(|written| Written {
+            hash: written.hash,
             start: written.start + by,
-            key: written.key + by,
             end: written.end + by,
-            ..*written
         });
         self.attributes.extend(moved);
+        self.keys = preset.keys;
     }
 
     /// Sets an attribute. A later value of a key replaces the earlier one, as OTLP demands that
@@ -128,17 +150,14 @@ impl SpanEncoder {
             self.dropped_attributes = self.dropped_attributes.saturating_add(1);
             return;
         }
-        self.forget(key);
+        let hash = FxBuildHasher.hash_one(key);
+        if self.keys.insert(hash) {
+            self.forget(key, hash);
+        }
         let start = self.bytes.len();
         put_attribute(9, key, &attribute.value, value, &mut self.bytes);
         let end = self.bytes.len();
-        let key_at = end - delimited_len(2, value) - key.len();
-        self.attributes.push(Written {
-            start,
-            key: key_at,
-            key_len: key.len(),
-            end,
-        });
+        self.attributes.push(Written { hash, start, end });
     }
 
     /// Adds an event.
@@ -191,11 +210,13 @@ impl SpanEncoder {
     }
 
     /// Takes an attribute of this key out of the bytes again.
-    fn forget(&mut self, key: &str) {
+    fn forget(&mut self, key: &str, hash: u64) {
         let same = |written: &Written| {
-            written.key_len == key.len()
-                && self.bytes.get(written.key..written.key + written.key_len)
-                    == Some(key.as_bytes())
+            written.hash == hash && {
+                let field = self.bytes.get(written.start..written.end);
+                let pair = field.and_then(|field| fields(field).next()?.message(9));
+                pair.and_then(attribute_key) == Some(key.as_bytes())
+            }
         };
         let Some(at) = self.attributes.iter().position(same) else {
             return;
@@ -205,7 +226,6 @@ impl SpanEncoder {
         let len = gone.end - gone.start;
         for later in self.attributes.iter_mut().skip(at) {
             later.start -= len;
-            later.key -= len;
             later.end -= len;
         }
     }

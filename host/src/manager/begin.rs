@@ -5,7 +5,7 @@ use std::sync::atomic::Ordering;
 use std::time::SystemTime;
 
 use opentelemetry::Context;
-use opentelemetry::trace::{Link, SpanBuilder, SpanContext, TraceContextExt, TraceFlags};
+use opentelemetry::trace::{Link, SpanBuilder, SpanContext, SpanRef, TraceContextExt, TraceFlags};
 
 use super::TelemetryManager;
 use super::owners::{ActiveProject, Lineage};
@@ -35,8 +35,8 @@ pub(super) enum BegunSpan {
 }
 
 impl Begun {
-    /// `parent` with this span as its current one.
-    pub(super) fn into_context(self, parent: &Context) -> Context {
+    /// Makes it the current span of a context, which is else as `parent`.
+    pub(super) fn into_current(self, parent: &Context) -> CurrentSpan {
         let (context, trace) = match self.span {
             BegunSpan::Recorded(span) => {
                 let trace = opentelemetry::trace::Span::span_context(&span).trace_id();
@@ -47,10 +47,38 @@ impl Begun {
                 (parent.with_remote_span_context(span), trace)
             }
         };
-        if ActiveProject::is(&context, &self.project, trace) {
-            return context;
+        let is_said = ActiveProject::is(&context, &self.project, trace);
+        CurrentSpan {
+            context,
+            unsaid: (!is_said).then_some(self.project),
         }
-        context.with_value(ActiveProject::new(self.project, trace))
+    }
+}
+
+/// A span in its context. That the context also says whose the span is, takes as long as to make
+/// it, and is done for those who pass it on.
+#[derive(Clone, Debug)]
+pub(super) struct CurrentSpan {
+    context: Context,
+    /// Whose it is, where the context does not say so yet.
+    unsaid: Option<Arc<Project>>,
+}
+
+impl CurrentSpan {
+    pub(super) fn span(&self) -> SpanRef<'_> {
+        self.context.span()
+    }
+
+    /// The context, to be passed on.
+    pub(super) fn context(&self) -> Context {
+        match &self.unsaid {
+            Some(project) => {
+                let trace = self.span().span_context().trace_id();
+                let project = ActiveProject::new(Arc::clone(project), trace);
+                self.context.with_value(project)
+            }
+            None => self.context.clone(),
+        }
     }
 }
 

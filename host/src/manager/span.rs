@@ -16,11 +16,11 @@ use std::time::Instant;
 use futures_util::FutureExt as _;
 use http::HeaderMap;
 use opentelemetry::trace::{FutureExt as _, SpanBuilder as OtelSpanBuilder};
-use opentelemetry::trace::{SpanContext, Status, TraceContextExt};
+use opentelemetry::trace::{SpanContext, Status};
 use opentelemetry::{Context, KeyValue, Value};
 
 use super::TelemetryManager;
-use super::begin::Whose;
+use super::begin::{CurrentSpan, Whose};
 use super::propagation::Caller;
 
 /// The attribute that holds a span's OpenInference kind.
@@ -147,7 +147,7 @@ impl<'a> SpanBuilder<'a> {
         let builder = OtelSpanBuilder::from_name(self.name).with_attributes(self.attributes);
         let begun = self.manager.begin(whose, self.session, builder, &parent);
         Span {
-            context: begun.map(|begun| begun.into_context(&parent)),
+            current: begun.map(|begun| begun.into_current(&parent)),
             latency: self.latency_key.map(|key| (key, Instant::now())),
         }
     }
@@ -238,7 +238,7 @@ impl<'a> SpanBuilder<'a> {
 /// A span, or what stands for one where none could be made. Clones are the same span.
 #[derive(Clone, Debug)]
 pub struct Span {
-    context: Option<Context>,
+    current: Option<CurrentSpan>,
     /// The attribute that tells how long it took, and since when.
     latency: Option<(&'static str, Instant)>,
 }
@@ -246,7 +246,7 @@ pub struct Span {
 impl Span {
     fn none() -> Self {
         Self {
-            context: None,
+            current: None,
             latency: None,
         }
     }
@@ -254,15 +254,14 @@ impl Span {
     /// Whether what is set here is recorded anywhere.
     #[must_use]
     pub fn is_recording(&self) -> bool {
-        self.context
-            .as_ref()
-            .is_some_and(|context| context.span().is_recording())
+        let current = self.current.as_ref();
+        current.is_some_and(|current| current.span().is_recording())
     }
 
     /// Set an attribute; a later value replaces an earlier one.
     pub fn set_attribute(&self, key: impl Into<Cow<'static, str>>, value: impl Into<Value>) {
-        if let Some(context) = &self.context {
-            context
+        if let Some(current) = &self.current {
+            current
                 .span()
                 .set_attribute(KeyValue::new(key.into(), value));
         }
@@ -270,15 +269,15 @@ impl Span {
 
     /// Record that something happened, now.
     pub fn add_event(&self, name: impl Into<Cow<'static, str>>, attributes: Vec<KeyValue>) {
-        if let Some(context) = &self.context {
-            context.span().add_event(name, attributes);
+        if let Some(current) = &self.current {
+            current.span().add_event(name, attributes);
         }
     }
 
     /// Say how the work ended. `Ok` is final.
     pub fn set_status(&self, status: Status) {
-        if let Some(context) = &self.context {
-            context.span().set_status(status);
+        if let Some(current) = &self.current {
+            current.span().set_status(status);
         }
     }
 
@@ -288,8 +287,8 @@ impl Span {
     }
 
     fn record_exception(&self, kind: &'static str, message: String) {
-        if let Some(context) = &self.context {
-            let span = context.span();
+        if let Some(current) = &self.current {
+            let span = current.span();
             span.add_event(
                 "exception",
                 vec![
@@ -315,7 +314,7 @@ impl Span {
 
     /// What names it, if it is recorded, also after its end.
     fn recorded(&self) -> Option<SpanContext> {
-        let context = self.context.as_ref()?.span().span_context().clone();
+        let context = self.current.as_ref()?.span().span_context().clone();
         context.is_sampled().then_some(context)
     }
 
@@ -325,17 +324,17 @@ impl Span {
     /// it are not recorded either.
     #[must_use]
     pub fn context(&self) -> Option<Context> {
-        self.context.clone()
+        self.current.as_ref().map(CurrentSpan::context)
     }
 
     /// End it now. What is set afterwards is ignored.
     pub fn end(&self) {
-        if let Some(context) = &self.context {
+        if let Some(current) = &self.current {
             if let Some((key, since)) = self.latency {
                 let milliseconds = since.elapsed().as_secs_f64() * 1_000.0;
                 self.set_attribute(key, milliseconds);
             }
-            context.span().end();
+            current.span().end();
         }
     }
 

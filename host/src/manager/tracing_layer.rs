@@ -108,7 +108,7 @@ impl TracingLayer {
         attributes.extend(fields.attributes);
         let whose = Whose { tenant, service };
         let begun = self.telemetry.begin(whose, None, builder, parent)?;
-        let context = begun.into_context(parent);
+        let context = begun.into_current(parent).context();
         if let Some(status) = status {
             context.span().set_status(status);
         }

@@ -11,9 +11,11 @@ use tokio::time::{Instant, timeout_at};
 use super::ServeError;
 use super::answer::{Answer, Refusal, RefusalKind};
 use super::metrics::{Metrics, Outcome};
-use super::prepare::{Batch, Payload, Service, prepare};
+use super::origins::Origins;
+use super::prepare::{Batch, Payload, prepare};
 use super::rate::Rate;
 use super::redact::Redactor;
+use super::service::Service;
 use super::tenant::{Sender, Tenants};
 use super::wire::Refused;
 use crate::TelemetryManager;
@@ -34,6 +36,7 @@ pub(super) struct Gate {
     pub(super) metrics: Metrics,
     rate: Option<Rate>,
     redactor: Redactor,
+    origins: Origins,
     turns: Arc<Semaphore>,
     /// For those that wait for room: they keep their turn, and others need some too.
     waiting: Semaphore,
@@ -67,6 +70,7 @@ impl Gate {
             metrics: Metrics::new(telemetry.clone()),
             rate: serve.requests_per_second.map(Rate::new),
             redactor: Redactor::new(&config.redaction).await?,
+            origins: Origins::new(),
             turns: Arc::new(Semaphore::new(
                 serve.max_concurrent_requests.min(Semaphore::MAX_PERMITS),
             )),
@@ -139,8 +143,14 @@ impl Gate {
         let heavy = payload.is_heavy();
         let work = move || {
             let limit = gate.max_body_bytes;
-            let (batches, refused) =
-                prepare(&payload, &sender, &gate.tenants, &gate.redactor, limit)?;
+            let (batches, refused) = prepare(
+                &payload,
+                &sender,
+                &gate.tenants,
+                &gate.redactor,
+                &gate.origins,
+                limit,
+            )?;
             if let (Some(rate), None) = (&gate.rate, gate.tenants.known(&sender)) {
                 rate.charge(&batches.iter().map(|batch| &batch.tenant).collect())?;
             }
@@ -169,20 +179,19 @@ impl Gate {
         for batch in batches {
             let Batch {
                 tenant,
-                service,
-                origin,
+                known,
                 session,
                 spans,
             } = batch;
-            if service == Service::Unnamed {
+            if known.service == Service::Unnamed {
                 self.metrics.unnamed_service();
             }
-            match self.telemetry.project(&tenant, service.name()) {
+            match self.telemetry.project(&tenant, known.service.name()) {
                 Ok(project) => {
                     tenants.push((tenant, spans.len() as u64));
                     encoded.push(EncodedSpans {
                         project,
-                        origin,
+                        origin: Arc::clone(&known.origin),
                         session,
                         spans,
                     });

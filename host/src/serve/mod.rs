@@ -22,6 +22,7 @@ mod grpc;
 mod http;
 mod listener;
 mod metrics;
+mod origins;
 mod otlp;
 mod prepare;
 mod rate;

@@ -2,19 +2,20 @@
 //! redacted. All of it is work for a processor, none of it waits.
 
 use std::collections::BTreeMap;
+use std::iter;
 use std::sync::Arc;
 
 use bytes::Bytes;
 
 use super::answer::Refusal;
 use super::body::{Compression, decompress};
+use super::origins::{Known, Origins, Source};
 use super::redact::Redactor;
-use super::service::service_of;
-use super::session::{take_from_resource, take_from_span};
+use super::session::take_from_span;
 use super::tenant::{Sender, Tenants};
 use super::wire::{Refused, cut, from_json};
 use crate::config::TenantId;
-use crate::export::{Origin, PackedSpans, SchemaUrls};
+use crate::export::{PackedSpans, SchemaUrls};
 
 /// A body as it came.
 #[derive(Debug)]
@@ -45,28 +46,9 @@ impl Payload {
 #[derive(Debug)]
 pub(super) struct Batch {
     pub(super) tenant: TenantId,
-    pub(super) service: Service,
-    pub(super) origin: Arc<Origin>,
+    pub(super) known: Arc<Known>,
     pub(super) session: Option<Arc<str>>,
     pub(super) spans: PackedSpans,
-}
-
-/// The service a resource names.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Service {
-    /// This one.
-    Named(String),
-    /// None, or one that no name can be made of: it is the configured one's.
-    Unnamed,
-}
-
-impl Service {
-    pub(super) fn name(&self) -> Option<&str> {
-        match self {
-            Self::Named(name) => Some(name),
-            Self::Unnamed => None,
-        }
-    }
 }
 
 /// What is in a body, and what of it is refused.
@@ -75,6 +57,7 @@ pub(super) fn prepare(
     sender: &Sender,
     tenants: &Tenants,
     redactor: &Redactor,
+    origins: &Origins,
     limit: usize,
 ) -> Result<(Vec<Batch>, Refused), Refusal> {
     let mut refused = Refused::default();
@@ -92,40 +75,43 @@ pub(super) fn prepare(
         .map_err(|fault| Refusal::invalid(format!("the body is no export request: {fault}")))?;
     let mut batches = Vec::with_capacity(cut.len());
     for group in cut {
-        let tenant = match tenants.tenant(sender, group.resource) {
-            Ok(tenant) => tenant,
-            Err(why) => {
-                let spans: usize = group.scopes.iter().map(|scope| scope.spans.len()).sum();
-                refused.add(spans as u64, why);
-                continue;
-            }
-        };
-        let (resource, session) = take_from_resource(redactor.resource(group.resource));
-        // A copy: a slice would keep the whole body for as long as a span waits.
-        let resource = Bytes::copy_from_slice(&resource);
-        // Of what the rules leave: the project's name is told to the backend.
-        let service = service_of(&resource);
         for scope in group.scopes {
-            let name = Bytes::copy_from_slice(&redactor.scope(scope.scope));
             let urls = SchemaUrls {
                 resource: group.schema_url.clone(),
                 spans: scope.schema_url,
             };
-            let origin = Origin::with_schema_urls(resource.clone(), name, urls);
-            let origin = Arc::new(origin);
+            let source = Source {
+                resource: group.resource,
+                scope: scope.scope,
+                schema_urls: &urls,
+            };
+            let known = origins.of(source, tenants, redactor);
+            let tenant = match tenants.tenant(sender, &known.named) {
+                Ok(tenant) => tenant,
+                Err(why) => {
+                    refused.add(scope.spans.len() as u64, why);
+                    continue;
+                }
+            };
             let bytes = scope.spans.iter().map(|span| span.len()).sum();
             let room = || PackedSpans::with_capacity(scope.spans.len(), bytes);
+            // Most are of the resource's session, which is none, and few of one of their own.
+            let mut spans = room();
             let mut sessions = BTreeMap::<_, PackedSpans>::new();
             for span in &scope.spans {
-                let (span, own) = take_from_span(redactor.span(span));
-                let session = own.or_else(|| session.clone());
-                let spans = sessions.entry(session).or_insert_with(room);
-                spans.push(&span);
+                match take_from_span(redactor.span(span)) {
+                    (span, None) => spans.push(&span),
+                    (span, Some(own)) => sessions.entry(own).or_insert_with(room).push(&span),
+                }
             }
-            batches.extend(sessions.into_iter().map(|(session, spans)| Batch {
+            let own = sessions
+                .into_iter()
+                .map(|(session, spans)| (Some(session), spans));
+            let all = iter::once((known.session.clone(), spans)).chain(own);
+            let all = all.filter(|(_, spans)| !spans.is_empty());
+            batches.extend(all.map(|(session, spans)| Batch {
                 tenant: tenant.clone(),
-                service: service.clone(),
-                origin: Arc::clone(&origin),
+                known: Arc::clone(&known),
                 session,
                 spans,
             }));

@@ -1,10 +1,27 @@
 //! The service that spans are of: `service.name`, as a name that a project can have.
 
-use super::prepare::Service;
 use super::wire::attribute_text;
 use crate::config::MAX_ID_LENGTH;
 
 const SERVICE_NAME: &str = "service.name";
+
+/// The service a resource names.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Service {
+    /// This one.
+    Named(String),
+    /// None, or one that no name can be made of: it is the configured one's.
+    Unnamed,
+}
+
+impl Service {
+    pub(super) fn name(&self) -> Option<&str> {
+        match self {
+            Self::Named(name) => Some(name),
+            Self::Unnamed => None,
+        }
+    }
+}
 
 /// The service of a valid `Resource` message.
 pub(super) fn service_of(resource: &[u8]) -> Service {

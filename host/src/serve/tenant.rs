@@ -33,6 +33,9 @@ pub(super) struct Sender {
     header: Option<TenantId>,
 }
 
+/// The tenant that a resource names, if it names one, or why nobody is called that.
+pub(super) type Named = Result<Option<TenantId>, String>;
+
 impl Tenants {
     pub(super) async fn new(config: &Config) -> Result<Self, ServeError> {
         let serve = &config.serve;
@@ -79,22 +82,21 @@ impl Tenants {
         sender.bound.as_ref().or(header)
     }
 
-    /// The tenant of a valid `Resource` message in a request, or why it is nobody's.
-    pub(super) fn tenant(&self, sender: &Sender, resource: &[u8]) -> Result<TenantId, String> {
-        let in_attribute = || {
-            if !self.from.contains(&TenantSource::Attribute) {
-                return Ok(None);
-            }
-            match attribute_text(resource, &self.attribute) {
-                Some(text) => match TenantId::new(text) {
-                    Ok(tenant) => Ok(Some(tenant)),
-                    Err(error) => Err(format!("resource attribute {}: {error}", self.attribute)),
-                },
-                None => Ok(None),
-            }
-        };
+    /// The tenant that a valid `Resource` message names.
+    pub(super) fn named(&self, resource: &[u8]) -> Named {
+        if !self.from.contains(&TenantSource::Attribute) {
+            return Ok(None);
+        }
+        let tenant = attribute_text(resource, &self.attribute).map(TenantId::new);
+        tenant
+            .transpose()
+            .map_err(|error| format!("resource attribute {}: {error}", self.attribute))
+    }
+
+    /// The tenant of spans in a request, whose resource names this one, or why they are nobody's.
+    pub(super) fn tenant(&self, sender: &Sender, named: &Named) -> Result<TenantId, String> {
         if let Some(bound) = &sender.bound {
-            return match in_attribute()? {
+            return match named.clone()? {
                 Some(other) if other != *bound => Err(format!(
                     "resource attribute {} names a tenant that the key is not of",
                     self.attribute
@@ -105,7 +107,7 @@ impl Tenants {
         for source in &self.from {
             let named = match source {
                 TenantSource::Header => sender.header.clone(),
-                TenantSource::Attribute => in_attribute()?,
+                TenantSource::Attribute => named.clone()?,
             };
             if let Some(tenant) = named {
                 return Ok(tenant);

@@ -3,7 +3,9 @@
 use opentelemetry::{Array, KeyValue, Value};
 use prost::encoding::{WireType, encoded_len_varint};
 
-use super::field::{delimited_len, put_bytes, put_delimiter, put_fixed64, put_key, put_raw_varint};
+use super::field::{
+    delimited_len, put_bytes, put_delimiter, put_delimiters, put_fixed64, put_key, put_raw_varint,
+};
 
 /// Attributes as repeated `KeyValue` fields with this tag: what a message that has such a field
 /// may have appended. What cannot be written is left out.
@@ -40,6 +42,8 @@ fn pair_len(key: &str, value_len: usize) -> usize {
     delimited_len(1, key.len()) + delimited_len(2, value_len)
 }
 
+/// Always inlined, as what writes the heads is, and for the same reason.
+#[inline(always)]
 pub(super) fn put_attribute(
     tag: u32,
     key: &str,
@@ -47,24 +51,34 @@ pub(super) fn put_attribute(
     value_len: usize,
     bytes: &mut Vec<u8>,
 ) {
-    put_delimiter(tag, pair_len(key, value_len), bytes);
-    put_bytes(1, key.as_bytes(), bytes);
-    put_delimiter(2, value_len, bytes);
+    put_delimiters([(tag, pair_len(key, value_len)), (1, key.len())], bytes);
+    bytes.extend_from_slice(key.as_bytes());
     match value {
-        Value::Bool(value) => put_bool(*value, bytes),
-        Value::I64(value) => put_int(*value, bytes),
-        Value::F64(value) => put_fixed64(4, value.to_bits(), bytes),
-        Value::String(value) => put_bytes(1, value.as_str().as_bytes(), bytes),
+        Value::String(text) => {
+            let text = text.as_str();
+            put_delimiters([(2, value_len), (1, text.len())], bytes);
+            bytes.extend_from_slice(text.as_bytes());
+        }
         Value::Array(array) => {
-            put_delimiter(5, elements_len(array).unwrap_or(0), bytes);
+            let elements = elements_len(array).unwrap_or(0);
+            put_delimiters([(2, value_len), (5, elements)], bytes);
             put_elements(array, bytes);
         }
-        _ => {}
+        plain => {
+            put_delimiter(2, value_len, bytes);
+            match plain {
+                Value::Bool(value) => put_bool(*value, bytes),
+                Value::I64(value) => put_int(*value, bytes),
+                Value::F64(value) => put_fixed64(4, value.to_bits(), bytes),
+                _ => {}
+            }
+        }
     }
 }
 
 /// The length of the `AnyValue` message, or none for a value that is not to be written: backends
 /// drop NaN and infinities, one even the whole span.
+#[inline]
 pub(super) fn value_len(value: &Value) -> Option<usize> {
     match value {
         Value::Bool(_) => Some(2),

@@ -45,8 +45,7 @@ impl Queue {
             spans: 1,
             bytes: span.bytes.len(),
         };
-        let account = Arc::clone(self.ledger.account(&span.project));
-        account.created(1);
+        self.ledger.account(&span.project).created(1);
         self.account.created(1);
         let mut state = self.lock();
         let has_room = |state: &State| {
@@ -84,7 +83,7 @@ impl Queue {
             self.hurry(state);
             DropReason::QueueFull
         };
-        account.settled(Fate::Dropped(reason), 1);
+        span.project.account().settled(Fate::Dropped(reason), 1);
         self.account.settled(Fate::Dropped(reason), 1);
         Err((reason, span.project))
     }

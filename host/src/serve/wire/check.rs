@@ -4,7 +4,7 @@
 //! nobody writes, such as a key that is there twice and of which the last counts, are refused,
 //! so that what is redacted is what a backend will see.
 
-use super::schema::{Kind, Message};
+use super::schema::{KEY_VALUE, Kind, Message};
 use super::{Fault, Value, fields};
 
 /// How deep messages may lie in each other. Decoders stop at 100.
@@ -57,11 +57,7 @@ fn check_value(
         | (Kind::Fixed64 | Kind::Double, Value::Fixed64(_))
         | (Kind::Fixed32, Value::Fixed32)
         | (Kind::Bytes, Value::Bytes(_)) => Ok(()),
-        (Kind::Text, Value::Bytes(text)) => {
-            // Most texts are short and ASCII, which is seen sooner.
-            let is_text = text.is_ascii() || std::str::from_utf8(text).is_ok();
-            is_text.then_some(()).ok_or(Fault::Utf8(name))
-        }
+        (Kind::Text, Value::Bytes(text)) => is_text(text).then_some(()).ok_or(Fault::Utf8(name)),
         (Kind::Id(len), Value::Bytes(id)) => {
             let is_id = id.len() == len && id.iter().any(|byte| *byte != 0);
             is_id.then_some(()).ok_or(Fault::Id(name))
@@ -70,7 +66,112 @@ fn check_value(
             let may_be = id.is_empty() || id.len() == len;
             may_be.then_some(()).ok_or(Fault::Id(name))
         }
+        (Kind::Message(inner), Value::Bytes(pair))
+            if depth < MAX_DEPTH - 1 && std::ptr::eq(inner, &KEY_VALUE) && is_usual_pair(pair) =>
+        {
+            Ok(())
+        }
         (Kind::Message(inner), Value::Bytes(bytes)) => check_at(inner, bytes, depth + 1),
         _ => Err(Fault::Type(name)),
+    }
+}
+
+fn is_text(bytes: &[u8]) -> bool {
+    // Most texts are short and ASCII, which is seen sooner.
+    bytes.is_ascii() || std::str::from_utf8(bytes).is_ok()
+}
+
+/// Whether this is a valid `KeyValue` as nearly all are, and most of a span: a key and a value
+/// that is no array or list, each with its length in one byte. Field by field, as the others are
+/// looked at, it would take several times as long.
+fn is_usual_pair(pair: &[u8]) -> bool {
+    let Some((key, value)) = short(0x0a, pair) else {
+        return false;
+    };
+    let Some((value, [])) = short(0x12, value) else {
+        return false;
+    };
+    // Of the whole pair in one go, where that is enough.
+    let is_ascii = pair.is_ascii();
+    let is_value = match value {
+        [0x0a, len @ ..0x80, text @ ..] => {
+            text.len() == usize::from(*len) && (is_ascii || is_text(text))
+        }
+        // Its last byte, and no other, says that it is the last.
+        [0x10 | 0x18, number @ .., 0..0x80] => {
+            number.len() < 9 && number.iter().all(|byte| *byte >= 0x80)
+        }
+        [0x21, bits @ ..] => bits.len() == size_of::<f64>(),
+        _ => false,
+    };
+    is_value && (is_ascii || is_text(key))
+}
+
+/// What is in the length-delimited field with this key of one byte, and what follows.
+fn short(key: u8, bytes: &[u8]) -> Option<(&[u8], &[u8])> {
+    match bytes {
+        [first, len @ ..0x80, rest @ ..] if *first == key => rest.split_at_checked((*len).into()),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::indexing_slicing)]
+
+    use opentelemetry_proto::tonic::common::v1::any_value::Value as Any;
+    use opentelemetry_proto::tonic::common::v1::{AnyValue, KeyValue};
+    use proptest::prelude::*;
+    use prost::Message as _;
+
+    use super::*;
+
+    fn pair(key: String, value: Any) -> Vec<u8> {
+        let value = Some(AnyValue { value: Some(value) });
+        let pair = KeyValue {
+            key,
+            value,
+            ..KeyValue::default()
+        };
+        pair.encode_to_vec()
+    }
+
+    #[test]
+    fn short_texts_numbers_and_truths_are_usual() {
+        for value in [
+            Any::StringValue("gpt-4o".to_owned()),
+            Any::BoolValue(false),
+            Any::IntValue(0),
+            Any::IntValue(i64::MAX),
+            Any::DoubleValue(0.5),
+        ] {
+            assert!(
+                is_usual_pair(&pair("key".to_owned(), value.clone())),
+                "{value:?}"
+            );
+        }
+    }
+
+    proptest! {
+        /// With any byte of it another.
+        #[test]
+        fn what_seems_usual_is_valid_field_by_field(
+            key in ".{1,6}",
+            value in prop_oneof![
+                ".{0,6}".prop_map(Any::StringValue),
+                any::<bool>().prop_map(Any::BoolValue),
+                any::<i64>().prop_map(Any::IntValue),
+                any::<f64>().prop_map(Any::DoubleValue),
+            ],
+            place in any::<prop::sample::Index>(),
+            byte in any::<u8>(),
+        ) {
+            let mut pair = pair(key, value);
+            let place = place.index(pair.len());
+            pair[place] = byte;
+            if is_usual_pair(&pair) {
+                prop_assert_eq!(check(&KEY_VALUE, &pair), Ok(()));
+            }
+        }
     }
 }

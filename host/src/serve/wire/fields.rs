@@ -36,7 +36,8 @@ pub(in crate::serve) fn fields(message: &[u8]) -> impl Iterator<Item = Result<Fi
     })
 }
 
-#[inline]
+/// Always inlined: most of what is read is not looked at by whoever reads, and is not written then.
+#[inline(always)]
 fn next<'a>(rest: &mut &'a [u8]) -> Result<Field<'a>, Fault> {
     let start = *rest;
     let tag = u32::try_from(varint(rest)?).map_err(|_| Fault::Tag)?;

@@ -151,7 +151,7 @@ static LINK: Message = message(&[
 
 static STATUS: Message = message(&[None, one("message", Kind::Text), one("code", Kind::Number)]);
 
-static KEY_VALUE: Message = message(&[
+pub(super) static KEY_VALUE: Message = message(&[
     one("key", Kind::Text),
     one("value", Kind::Message(&ANY_VALUE)),
 ]);

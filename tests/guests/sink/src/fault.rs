@@ -3,11 +3,16 @@
 //! * `refuse` is rejected by itself,
 //! * `broken` makes its call fail, and `trap` ends it in a trap,
 //! * `uncounted` is taken and not counted,
-//! * `later` makes the first two calls that bring it `unavailable`, and `slow` `rate-limited`.
+//! * `later` makes the first two calls that bring it `unavailable`, and `slow` `rate-limited`,
+//! * `linger` makes its call take a while.
 
 use std::cell::Cell;
+use std::hint::black_box;
 
 use crate::bindings::roost::telemetry::types::{BackendFailure, Error, RateLimit, Span};
+
+/// So many steps are some tens of milliseconds. There is no clock wherever a guest can be built.
+const A_WHILE: u32 = 30_000_000;
 
 thread_local! {
     static REFUSED_CALLS: Cell<u32> = const { Cell::new(0) };
@@ -24,6 +29,11 @@ pub(crate) fn of_call(spans: &[Span]) -> Result<(), Error> {
             status: 500,
             excerpt: "a span is broken".to_owned(),
         }));
+    }
+    if has("linger") {
+        (0..A_WHILE).for_each(|step| {
+            black_box(step);
+        });
     }
     if (has("later") || has("slow")) && REFUSED_CALLS.get() < 2 {
         REFUSED_CALLS.set(REFUSED_CALLS.get() + 1);

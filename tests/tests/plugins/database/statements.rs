@@ -259,7 +259,10 @@ async fn after_an_error_that_ends_a_transaction_nothing_is_written_in_it() -> Re
             ["query", "SELECT name FROM birds ORDER BY name"],
         ]);
         let answers = run(&provider, steps).await?;
-        assert!(answers[4..7].iter().all(|it| !case(it).is_empty()), "{answers:?}");
+        assert!(
+            answers[4..7].iter().all(|it| !case(it).is_empty()),
+            "{answers:?}"
+        );
         assert_eq!(answers[8], json!([["first"], ["fourth"]]));
     }
     Ok(())
