@@ -162,7 +162,7 @@ fn unreadable(why: ParserError) -> SyntaxError {
 mod tests {
     use super::*;
 
-    /// Found by fuzzing: each dot more took the parser twice as long, and these hours.
+    /// Found by fuzzing: each dot more took the parser twice as long.
     #[test]
     fn names_of_many_dots_are_refused_before_they_are_parsed() {
         let long = "a.".repeat(40);

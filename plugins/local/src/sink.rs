@@ -87,7 +87,8 @@ fn new_spans(rows: usize) -> String {
     )
 }
 
-/// The contents of those spans that were new, which have the ids they were given.
+/// The contents of those spans that were new, which have the ids they were given. Each is looked up
+/// by itself: of `EXISTS` PostgreSQL's planner makes a join.
 fn new_contents(rows: usize) -> String {
     let row = |row: usize| {
         let first = CONTENT_COLUMN_COUNT * row;
