@@ -5,7 +5,6 @@
 //! not answer delays only the spans that go there. What bounds it all is the queue, which all share:
 //! while an endpoint is away, its spans take room from the others'.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -81,29 +80,34 @@ impl Delivery {
     }
 
     /// Sees a batch through, until the deadline.
-    pub(super) async fn deliver(&self, batch: Vec<Parcel>, deadline: Instant) {
-        let mut groups: HashMap<_, Vec<Parcel>> = HashMap::new();
-        for parcel in batch {
-            groups.entry(parcel.kind()).or_default().push(parcel);
-        }
-        let mut gathered = Vec::new();
+    pub(super) async fn deliver(&self, mut batch: Vec<Parcel>, deadline: Instant) {
+        // Those of a kind stay in their order.
+        batch.sort_by_cached_key(Parcel::kind);
+        let now = Instant::now();
+        let mut gathered = Vec::with_capacity(batch.len());
         let mut addressing = FuturesUnordered::new();
-        for ((_, session, _), group) in groups {
-            let project = group.first().map(|first| &first.content.project);
-            let way = project.and_then(|project| self.routes.known(project, session.as_ref()));
+        let mut batch = batch.into_iter().peekable();
+        while let Some(first) = batch.next() {
+            let kind = first.kind();
+            let Outgoing {
+                project, session, ..
+            } = &first.content;
+            let way = self.routes.known(project, session.as_ref(), now);
+            let alike = std::iter::from_fn(|| batch.next_if(|next| next.kind() == kind));
+            let group = std::iter::once(first).chain(alike);
             match way {
-                Some(way) => gathered.push(addressed(group, &way)),
-                None => addressing.push(self.address(group, deadline)),
+                Some(way) => gathered.extend(addressed(group, &way)),
+                None => addressing.push(self.address(group.collect(), deadline)),
             }
         }
         let gather = async {
             while let Some(group) = addressing.next().await {
-                gathered.push(group);
+                gathered.extend(group);
             }
         };
         // Those that are not ready by then follow by themselves.
-        let _ = timeout_at(Instant::now() + GATHERING, gather).await;
-        let late = addressing.for_each_concurrent(None, |group| self.send(vec![group], deadline));
+        let _ = timeout_at(now + GATHERING, gather).await;
+        let late = addressing.for_each_concurrent(None, |group| self.send(group, deadline));
         join(self.send(gathered, deadline), late).await;
     }
 
@@ -137,7 +141,7 @@ impl Delivery {
         let late = || ResolveError::Unavailable("nobody said in time where they go".to_owned());
         let way = self.within(deadline, way).await;
         match way.unwrap_or_else(|| Err(late())) {
-            Ok(way) => addressed(spans, &way),
+            Ok(way) => addressed(spans.into_iter(), &way).collect(),
             Err(ResolveError::Unavailable(why)) => {
                 self.give_up(spans, &why);
                 Vec::new()
@@ -177,26 +181,22 @@ impl Delivery {
         }
     }
 
-    /// Sends groups of spans, together where they may travel together.
-    async fn send(&self, mut groups: Vec<Vec<Addressed>>, deadline: Instant) {
-        let key = |group: &Vec<Addressed>| {
-            let first = group.first()?;
-            Some((first.parcel.content.project.id(), Arc::clone(&first.head)))
-        };
-        groups.sort_by_cached_key(key);
-        let mut lanes: HashMap<usize, (Arc<Lane>, Vec<Addressed>)> = HashMap::new();
-        for group in groups {
-            if let Some(lane) = group.first().map(|first| Arc::clone(&first.route.lane)) {
-                let address = Arc::as_ptr(&lane).addr();
-                let (_, spans) = lanes.entry(address).or_insert_with(|| (lane, Vec::new()));
-                spans.extend(group);
+    /// Sends spans, together where they may travel together.
+    async fn send(&self, mut spans: Vec<Addressed>, deadline: Instant) {
+        spans.sort_by(|one, other| {
+            let by_lane = one.lane_address().cmp(&other.lane_address());
+            by_lane.then_with(|| one.cmp_place(other))
+        });
+        let mut requests = Vec::new();
+        let mut spans = spans.into_iter().peekable();
+        while let Some(first) = spans.peek() {
+            let lane = Arc::clone(&first.route.lane);
+            let alike =
+                std::iter::from_fn(|| spans.next_if(|next| Arc::ptr_eq(&next.route.lane, &lane)));
+            for chunk in chunks(&lane, self.max_spans, alike) {
+                requests.push(self.ship(Arc::clone(&lane), chunk, deadline));
             }
         }
-        let requests = lanes.into_values().flat_map(|(lane, spans)| {
-            chunks(&lane, self.max_spans, spans)
-                .into_iter()
-                .map(move |chunk| self.ship(Arc::clone(&lane), chunk, deadline))
-        });
         join_all(requests).await;
     }
 
@@ -276,42 +276,43 @@ impl Delivery {
             let why = format!("{target}: {why}");
             self.log.dropped(reason, lost, owner(first, last), &why);
         }
-        let mut told = None;
+        if lost < total as u64 {
+            let mut told = None;
+            for project in projects() {
+                if told.replace(project.id()) != Some(project.id()) {
+                    self.routes.delivered(project);
+                }
+            }
+        }
+        if lost == 0 {
+            Parcel::settle_all(spans.parcels().collect(), Fate::Delivered);
+            return;
+        }
         let mut place = 0;
         for parcel in spans.parcels() {
-            let project = &parcel.content.project;
-            if lost < total as u64 && told != Some(project.id()) {
-                told = Some(project.id());
-                self.routes.delivered(project);
-            }
             let first = place;
             place += parcel.len();
-            if lost == 0 {
-                parcel.settle(Fate::Delivered);
-            } else {
-                parcel.settle_each(|at| match rejected.has(first + at, total) {
-                    true => Fate::Dropped(reason),
-                    false => Fate::Delivered,
-                });
-            }
+            parcel.settle_each(|at| match rejected.has(first + at, total) {
+                true => Fate::Dropped(reason),
+                false => Fate::Delivered,
+            });
         }
     }
 }
 
 /// Spans of one project, session and origin, with the way they go.
-fn addressed(spans: Vec<Parcel>, (route, session): &Way) -> Vec<Addressed> {
-    let origin = spans
-        .first()
-        .and_then(|first| first.content.origin.as_ref());
-    let head = match origin {
-        Some(origin) => Arc::new(route.head_of(origin)),
-        None => Arc::clone(&route.head),
-    };
-    let spans = spans.into_iter().map(|parcel| Addressed {
+fn addressed(
+    spans: impl Iterator<Item = Parcel>,
+    (route, session): &Way,
+) -> impl Iterator<Item = Addressed> {
+    let mut spans = spans.peekable();
+    let first = spans.peek();
+    let origin = first.and_then(|first| first.content.origin.as_ref());
+    let foreign_head = origin.map(|origin| route.head_of(origin));
+    spans.map(move |parcel| Addressed {
         parcel,
         route: Arc::clone(route),
-        head: Arc::clone(&head),
+        foreign_head: foreign_head.clone(),
         session: session.clone(),
-    });
-    spans.collect()
+    })
 }

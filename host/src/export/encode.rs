@@ -7,6 +7,7 @@
 
 mod attribute;
 mod field;
+mod spare;
 #[cfg(test)]
 mod tests;
 mod walk;
@@ -22,6 +23,7 @@ pub(super) use attribute::encode_attributes;
 use attribute::{attributes_len, put_attribute, put_attributes, unwritable, value_len};
 pub(super) use field::{delimited_len, put_delimiter, put_string, string_len};
 use field::{put_bytes, put_fixed32, put_fixed64, put_varint, uint_len};
+pub(super) use spare::keep_bytes;
 pub(super) use walk::{attribute_key, fields};
 
 /// Enough for a span of ten short attributes; a longer one grows.
@@ -105,7 +107,7 @@ impl SpanEncoder {
         start: SystemTime,
     ) -> Self {
         let start = unix_nanos(start);
-        let mut bytes = Vec::with_capacity(USUAL_BYTES);
+        let mut bytes = spare::bytes(USUAL_BYTES);
         put_bytes(1, &context.trace_id().to_bytes(), &mut bytes);
         put_bytes(2, &context.span_id().to_bytes(), &mut bytes);
         put_trace_state(context, &mut bytes);
@@ -117,7 +119,7 @@ impl SpanEncoder {
         put_fixed32(16, flags(context, parent), &mut bytes);
         Self {
             bytes,
-            attributes: Vec::with_capacity(USUAL_ATTRIBUTES),
+            attributes: spare::attributes(USUAL_ATTRIBUTES),
             keys: Keys::default(),
             dropped_attributes: 0,
             start,
@@ -188,7 +190,7 @@ impl SpanEncoder {
     }
 
     /// Ends the message. A clock that went back in between makes the span zero long, never
-    /// negative.
+    /// negative. The bytes may be [kept](keep_bytes) for the next one.
     pub(super) fn finish(mut self, name: &str, status: &Status, end: SystemTime) -> Vec<u8> {
         put_string(5, name, &mut self.bytes);
         put_fixed64(8, unix_nanos(end).max(self.start), &mut self.bytes);
@@ -206,6 +208,7 @@ impl SpanEncoder {
                 put_varint(3, 2, &mut self.bytes);
             }
         }
+        spare::keep_attributes(self.attributes);
         self.bytes
     }
 

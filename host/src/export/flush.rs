@@ -142,9 +142,13 @@ impl Flushes {
         self.under_way.fetch_add(1, Ordering::SeqCst);
     }
 
+    pub(super) fn are_under_way(&self) -> bool {
+        self.under_way.load(Ordering::SeqCst) > 0
+    }
+
     /// So many spans of a tenant are settled, which ended in this epoch.
     pub(super) fn settled(&self, epoch: u64, tenant: &str, fate: Fate, spans: u64) {
-        if self.under_way.load(Ordering::SeqCst) == 0 {
+        if !self.are_under_way() {
             return;
         }
         let mut list = self.lock();

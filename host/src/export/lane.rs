@@ -14,6 +14,7 @@ use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::hash::{BuildHasherDefault, Hasher};
 use std::sync::Arc;
 
+use super::packed::PackedSpans;
 use super::parcel::{Outgoing, Seat};
 use super::project::Project;
 use super::span::EndedSpan;
@@ -22,6 +23,8 @@ use super::span::EndedSpan;
 pub(super) const SHARE: usize = 3;
 /// How many bytes of spans a tenant gives before it is the next one's turn.
 const QUANTUM: usize = 16 * 1_024;
+/// How many bytes of buffers are kept for the next spans.
+const MAX_SPARE_BYTES: usize = 4 * 1_024 * 1_024;
 /// Among how many of a tenant's last groups of spans one is looked for that a span fits into:
 /// its sessions take turns.
 const LOOK_BACK: usize = 8;
@@ -76,6 +79,33 @@ pub(super) struct Lanes {
     queued: Held,
     /// What is on the way to disk, because there was no room.
     spilled: Held,
+    spare: Spare,
+}
+
+/// Buffers of groups that are settled, for the next ones: one thread would allocate what another
+/// frees, group for group.
+#[derive(Debug, Default)]
+struct Spare {
+    buffers: Vec<PackedSpans>,
+    bytes: usize,
+}
+
+impl Spare {
+    /// An empty buffer, which has the room that it was of use for.
+    fn take(&mut self) -> PackedSpans {
+        let buffer = self.buffers.pop().unwrap_or_default();
+        self.bytes -= buffer.capacity();
+        buffer
+    }
+
+    fn keep(&mut self, mut buffer: PackedSpans) {
+        buffer.clear();
+        let bytes = buffer.capacity();
+        if bytes <= 2 * QUANTUM && self.bytes + bytes <= MAX_SPARE_BYTES {
+            self.bytes += bytes;
+            self.buffers.push(buffer);
+        }
+    }
 }
 
 /// A tenant of which spans are not settled.
@@ -88,8 +118,6 @@ struct Lane {
     waiting: VecDeque<Outgoing>,
     /// How many bytes it may still give in its turn.
     deficit: usize,
-    /// How large the groups of its spans are when they leave.
-    usual: usize,
 }
 
 impl Lane {
@@ -100,7 +128,6 @@ impl Lane {
             spilled: Held::default(),
             waiting: VecDeque::new(),
             deficit: 0,
-            usual: 0,
         }
     }
 
@@ -129,9 +156,6 @@ impl Lane {
         } else {
             self.waiting.pop_front()?
         };
-        // Some groups leave in two parts.
-        let bytes = part.spans.bytes().min(QUANTUM);
-        self.usual = bytes.max(self.usual / 8 * 7);
         self.deficit -= part.spans.bytes();
         Some(part)
     }
@@ -164,18 +188,19 @@ impl Lanes {
         lane.map_or_else(Held::default, |lane| lane.queued)
     }
 
-    /// Puts a span behind others of its kind.
-    pub(super) fn push_span(&mut self, span: EndedSpan, epoch: u64) {
+    /// Puts a copy of a span behind others of its kind.
+    pub(super) fn push_span(&mut self, span: &EndedSpan, epoch: u64) {
         let held = Held {
             spans: 1,
             bytes: span.bytes.len(),
         };
         let lane = self.lane_for(&span.project, held);
-        if let Some(group) = lane.open_group(&span, epoch) {
+        if let Some(group) = lane.open_group(span, epoch) {
             group.spans.push(&span.bytes);
-        } else {
-            let room = lane.usual;
-            let group = span.into_outgoing(room, epoch, None);
+            return;
+        }
+        let group = span.outgoing(self.spare.take(), epoch, None);
+        if let Some(lane) = self.lanes.get_mut(&span.project.tenant_key()) {
             lane.waiting.push_back(group);
         }
     }
@@ -213,10 +238,15 @@ impl Lanes {
         self.spilled.add(held);
     }
 
-    /// Spans are settled.
-    pub(super) fn release(&mut self, content: &Outgoing, seat: &Seat) {
+    /// Spans are settled; their bytes are no longer there then.
+    pub(super) fn release(&mut self, content: &mut Outgoing, seat: &Seat) {
         let held = Held::of(content);
         let key = content.project.tenant_key();
+        let buffer = std::mem::take(&mut content.spans);
+        // Spans that came encoded came in buffers of their own.
+        if content.origin.is_none() {
+            self.spare.keep(buffer);
+        }
         let Some(lane) = self.lanes.get_mut(&key) else {
             return;
         };

@@ -48,6 +48,17 @@ impl PackedSpans {
         self.bytes.len()
     }
 
+    /// Forgets them and keeps their room.
+    pub(super) fn clear(&mut self) {
+        self.bytes.clear();
+        self.ends.clear();
+    }
+
+    /// How many bytes there is room for.
+    pub(super) fn capacity(&self) -> usize {
+        self.bytes.capacity()
+    }
+
     /// Each of them.
     pub fn iter(&self) -> impl Iterator<Item = &[u8]> {
         let mut start = 0;

@@ -69,13 +69,16 @@ impl Parcel {
         }
     }
 
-    /// What the spans of all parcels that are sent alike have in common.
-    pub(super) fn kind(&self) -> (ProjectId, Option<Arc<str>>, Option<Arc<Origin>>) {
+    /// Equal for parcels whose spans are sent alike: their project, session and origin. Sessions
+    /// and origins that are equal without being the same are told apart.
+    pub(super) fn kind(&self) -> (ProjectId, Option<usize>, Option<usize>) {
         let content = &self.content;
+        let session = content.session.as_ref();
+        let origin = content.origin.as_ref();
         (
             content.project.id(),
-            content.session.clone(),
-            content.origin.clone(),
+            session.map(|session| Arc::as_ptr(session).addr()),
+            origin.map(|origin| Arc::as_ptr(origin).addr()),
         )
     }
 
@@ -103,6 +106,17 @@ impl Parcel {
         self.fate = Some(fate);
     }
 
+    /// Ends the way of all of these.
+    pub(super) fn settle_all(mut parcels: Vec<Self>, fate: Fate) {
+        if parcels.iter().any(Self::is_on_disk) {
+            for parcel in parcels {
+                parcel.settle(fate);
+            }
+        } else if let Some(queue) = parcels.first().map(|first| Arc::clone(&first.queue)) {
+            Self::leave(&mut parcels, &queue, fate);
+        }
+    }
+
     /// Ends the way of each in its own.
     pub(super) fn settle_each(mut self, fate: impl Fn(usize) -> Fate) {
         let mut place = 0;
@@ -115,6 +129,22 @@ impl Parcel {
             self = rest;
             place += same;
         }
+    }
+
+    /// Settles spans in memory, all of them in one turn at the queue.
+    fn leave(parcels: &mut [Self], queue: &Queue, fate: Fate) {
+        for Self { content, .. } in parcels.iter() {
+            let spans = content.spans.len() as u64;
+            content.project.account().settled(fate, spans);
+        }
+        queue.account.settled(fate, Self::count(parcels.iter()) as u64);
+        // Whoever hears of it finds it in the books.
+        for Self { content, .. } in parcels.iter_mut() {
+            if let Some(ticket) = content.ticket.take() {
+                ticket.settled(fate, content.spans.len() as u64);
+            }
+        }
+        queue.settled(parcels, fate);
     }
 
     /// Whether they are copies of what lies on disk: let go, they lie there still.
@@ -145,12 +175,7 @@ impl Drop for Parcel {
                 DropReason::ExportFailed
             })
         });
-        // Whoever hears of it finds it in the books.
-        account.settled(fate, spans as u64);
-        self.queue.account.settled(fate, spans as u64);
-        if let Some(ticket) = self.content.ticket.take() {
-            ticket.settled(fate, spans as u64);
-        }
-        self.queue.settled(&self.content, &self.seat, fate);
+        let queue = Arc::clone(&self.queue);
+        Self::leave(std::slice::from_mut(self), &queue, fate);
     }
 }

@@ -10,14 +10,14 @@ use tokio::sync::{mpsc as commands, oneshot};
 use tokio::task::LocalSet;
 use tokio::time::Instant;
 
-use super::account::SpanStats;
+use super::account::{DropReason, SpanStats};
 use super::delivery::Delivery;
 use super::destination::{DestinationResolver, RequestLimits};
 use super::drop_log::DropLog;
 use super::flush::{FlushReport, Reply};
 use super::ingest::{EncodedSpans, IngestError, Receipt};
 use super::ledger::ProjectStats;
-use super::queue::{Bounds, Queue, Refused};
+use super::queue::{Bounds, Queue};
 use super::route::Routes;
 use super::span::EndedSpan;
 use super::spool::{Spool, SpoolError};
@@ -131,10 +131,10 @@ impl Pipeline {
         })))
     }
 
-    /// Takes a span that has ended. In batch mode it returns at once, or within five seconds
+    /// Takes a copy of a span that has ended. In batch mode it returns at once, or within five seconds
     /// where the configuration prefers waiting to dropping; in synchronous mode as soon as the
     /// span is settled, at most five seconds later.
-    pub fn submit(&self, span: EndedSpan) {
+    pub fn submit(&self, span: &EndedSpan) {
         // The export thread must not wait for itself.
         let may_wait = !IS_EXPORT_THREAD.get();
         let sync = may_wait && span.project.sync_export().unwrap_or(self.0.sync);
@@ -148,12 +148,12 @@ impl Pipeline {
         } else {
             self.0.queue.push(span, None, patience)
         };
-        if let Err((reason, project)) = taken {
-            self.0.log.dropped(reason, 1, project.name(), "");
+        if let Err(reason) = taken {
+            self.0.log.dropped(reason, 1, span.project.name(), "");
         }
     }
 
-    fn submit_and_wait(&self, span: EndedSpan, patience: Duration) -> Result<(), Refused> {
+    fn submit_and_wait(&self, span: &EndedSpan, patience: Duration) -> Result<(), DropReason> {
         let since = Instant::now();
         let (sender, wait) = mpsc::sync_channel(1);
         let ticket = Ticket::new(1, move |_| {

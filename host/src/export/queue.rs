@@ -27,7 +27,7 @@ use super::ledger::Ledger;
 use super::parcel::{Outgoing, Parcel, Seat};
 use super::spool::SpoolHealth;
 
-pub(super) use admission::{IngestRefusal, Refused};
+pub(super) use admission::IngestRefusal;
 
 /// The most bytes of spans that are not settled yet.
 const MAX_BYTES: usize = 64 * 1_024 * 1_024;
@@ -40,9 +40,9 @@ const GATHERED: usize = 8;
 /// It does not wait once this part of the queue does: a quarter.
 const GATHERED_PART: usize = 4;
 
-/// How many spans leave until whoever waits for room is woken: one that is woken for each sleeps
-/// again after each.
-const WAKE_EVERY: usize = 64;
+/// Which part of the queue has to leave until whoever waits for room is woken: one that is woken
+/// for each span sleeps again after each.
+const WAKE_PART: usize = 16;
 /// How soon they look by themselves.
 const LOOK_EVERY: Duration = Duration::from_millis(10);
 
@@ -234,21 +234,33 @@ impl Queue {
         self.arrival.notify_one();
     }
 
-    /// Gives the room of spans back, and tells the flushes.
-    pub(super) fn settled(&self, content: &Outgoing, seat: &Seat, fate: Fate) {
-        let spans = content.spans.len();
+    /// Gives the room of spans back, and tells the flushes. Their bytes are no longer there then.
+    pub(super) fn settled(&self, parcels: &mut [Parcel], fate: Fate) {
+        // Flushes begin on the thread that settles spans: there is none later.
+        let told: Vec<_> = if self.flushes.are_under_way() {
+            let told = parcels.iter().map(|parcel| {
+                let content = &parcel.content;
+                (content.epoch, Arc::clone(&content.project), parcel.len())
+            });
+            told.collect()
+        } else {
+            Vec::new()
+        };
         let mut state = self.lock();
-        state.lanes.release(content, seat);
-        state.left += spans;
-        let tell = state.left >= WAKE_EVERY || state.lanes.queued().spans == 0;
+        for Parcel { content, seat, .. } in parcels {
+            state.left += content.spans.len();
+            state.lanes.release(content, seat);
+        }
+        let tell = state.left > self.bounds.spans / WAKE_PART || state.lanes.queued().spans == 0;
         if tell {
             state.left = 0;
         }
         let threads_wait = state.waiting_for_room > 0;
         drop(state);
-        let tenant = content.project.tenant_id();
-        self.flushes
-            .settled(content.epoch, tenant, fate, spans as u64);
+        for (epoch, project, spans) in told {
+            self.flushes
+                .settled(epoch, project.tenant_id(), fate, spans as u64);
+        }
         if tell {
             self.room_for_tasks.notify_waiters();
             if threads_wait {

@@ -1,5 +1,6 @@
 //! Spans put together as OTLP `ExportTraceServiceRequest` messages.
 
+use std::cmp::Ordering;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -16,13 +17,39 @@ const DELIMITERS: usize = 64;
 pub(super) struct Addressed {
     pub(super) parcel: Parcel,
     pub(super) route: Arc<Route>,
-    /// What stands above them, and above others of their project and origin.
-    pub(super) head: Arc<Head>,
+    /// What stands above them, and above others of their project and origin, where that is not
+    /// the route's own.
+    pub(super) foreign_head: Option<Arc<Head>>,
     /// Attributes of their session, to append to the bytes of each.
     pub(super) session: Option<Arc<[u8]>>,
 }
 
 impl Addressed {
+    /// What stands above them, and above others of their project and origin.
+    pub(super) fn head(&self) -> &Head {
+        self.foreign_head.as_ref().unwrap_or(&self.route.head)
+    }
+
+    /// Whether the same stands above both.
+    fn has_head_of(&self, other: &Self) -> bool {
+        std::ptr::eq(self.head(), other.head()) || self.head() == other.head()
+    }
+
+    /// Spans that may share a request have the same.
+    pub(super) fn lane_address(&self) -> usize {
+        Arc::as_ptr(&self.route.lane).addr()
+    }
+
+    /// Whether they come before others in a request: those with equal heads lie together.
+    pub(super) fn cmp_place(&self, other: &Self) -> Ordering {
+        let project = |spans: &Self| spans.parcel.content.project.id();
+        let by_project = project(self).cmp(&project(other));
+        by_project.then_with(|| match std::ptr::eq(self.head(), other.head()) {
+            true => Ordering::Equal,
+            false => self.head().cmp(other.head()),
+        })
+    }
+
     /// Each of its spans, in the parts of its `Span` message. Protobuf lets a repeated field be
     /// appended.
     pub(super) fn spans(&self) -> impl Iterator<Item = [&[u8]; 3]> {
@@ -43,7 +70,7 @@ impl Addressed {
             resource,
             scope,
             schema_urls: urls,
-        } = &*self.head;
+        } = self.head();
         resource.len() + scope.len() + urls.resource.len() + urls.spans.len() + DELIMITERS
     }
 
@@ -52,7 +79,7 @@ impl Addressed {
         Self {
             parcel: self.parcel.split_off(at),
             route: Arc::clone(&self.route),
-            head: Arc::clone(&self.head),
+            foreign_head: self.foreign_head.clone(),
             session: self.session.clone(),
         }
     }
@@ -97,7 +124,11 @@ impl Chunk {
 }
 
 /// Cuts spans of one lane into chunks that keep its limits.
-pub(super) fn chunks(lane: &Lane, max_spans: usize, groups: Vec<Addressed>) -> Vec<Chunk> {
+pub(super) fn chunks(
+    lane: &Lane,
+    max_spans: usize,
+    groups: impl IntoIterator<Item = Addressed>,
+) -> Vec<Chunk> {
     let max_spans = max_spans.min(lane.limits.spans).max(1);
     // A sink is told of one resource a call.
     let mixed = matches!(lane.target, Target::Otlp(_));
@@ -106,7 +137,8 @@ pub(super) fn chunks(lane: &Lane, max_spans: usize, groups: Vec<Addressed>) -> V
     let (mut spans, mut bytes) = (0, 0);
     for mut group in groups {
         let same = |last: &Addressed| {
-            Arc::ptr_eq(&last.head, &group.head) || last.head.resource == group.head.resource
+            let (last, next) = (last.head(), group.head());
+            std::ptr::eq(last, next) || last.resource == next.resource
         };
         if !mixed && !chunk.0.last().is_none_or(same) {
             chunks.push(std::mem::take(&mut chunk));
@@ -142,8 +174,8 @@ pub(super) fn chunks(lane: &Lane, max_spans: usize, groups: Vec<Addressed>) -> V
 
 /// The request that carries a chunk: a `ResourceSpans` for each head.
 pub(super) fn encode(chunk: &Chunk) -> Bytes {
-    let by_head = |a: &Addressed, b: &Addressed| Arc::ptr_eq(&a.head, &b.head) || a.head == b.head;
-    let parts: Vec<_> = chunk.0.chunk_by(by_head).filter_map(Part::of).collect();
+    let parts = chunk.0.chunk_by(Addressed::has_head_of);
+    let parts: Vec<_> = parts.filter_map(Part::of).collect();
     let total = parts
         .iter()
         .map(|part| delimited_len(1, part.resource_spans));
@@ -164,7 +196,7 @@ struct Part<'a> {
 
 impl<'a> Part<'a> {
     fn of(groups: &'a [Addressed]) -> Option<Self> {
-        let head = &*groups.first()?.head;
+        let head = groups.first()?.head();
         let spans = groups.iter().flat_map(Addressed::spans);
         let spans: usize = spans.map(|span| delimited_len(2, span_len(&span))).sum();
         let scope_spans =

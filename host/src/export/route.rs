@@ -30,6 +30,8 @@ const MAX_PROJECTS: NonZeroUsize = NonZeroUsize::MIN.saturating_add(16_383);
 /// Of how many endpoints, credentials and limits it is known that projects share them. Where there
 /// are more, requests carry fewer projects.
 const MAX_LANES: NonZeroUsize = NonZeroUsize::MIN.saturating_add(1_023);
+/// The most bytes of a sender's resource that are remembered for each project.
+const MAX_REMEMBERED_RESOURCE: usize = 4 * 1_024;
 /// How many sessions' answers are kept.
 const MAX_SESSIONS: NonZeroUsize = NonZeroUsize::MIN.saturating_add(8_191);
 
@@ -84,6 +86,9 @@ pub(super) struct Route {
     resource: Vec<KeyValue>,
     /// Attributes to append to each OTLP `Span` message.
     pub(super) span_attributes: Vec<u8>,
+    /// The origin that was last asked for, and what stands above its spans: a project mostly has
+    /// one.
+    last: Mutex<Option<(Arc<Origin>, Arc<Head>)>>,
 }
 
 /// What stands above spans in a request.
@@ -107,12 +112,22 @@ pub(super) static SCOPE: LazyLock<Bytes> = LazyLock::new(|| {
 impl Route {
     /// What stands above spans of this origin: its resource, but for the attributes that are the
     /// project's and the destination's to say.
-    pub(super) fn head_of(&self, origin: &Origin) -> Head {
-        Head {
+    pub(super) fn head_of(&self, origin: &Arc<Origin>) -> Arc<Head> {
+        let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((known, head)) = &*last
+            && known == origin
+        {
+            return Arc::clone(head);
+        }
+        let head = Arc::new(Head {
             resource: origin.resource_under(&self.resource, &self.head.resource),
             scope: origin.scope().clone(),
             schema_urls: origin.schema_urls().clone(),
+        });
+        if head.resource.len() <= MAX_REMEMBERED_RESOURCE {
+            *last = Some((Arc::clone(origin), Arc::clone(&head)));
         }
+        head
     }
 
     fn new(project: &Project, destination: Destination) -> Result<Self, ResolveError> {
@@ -198,6 +213,7 @@ impl Route {
             }),
             resource,
             span_attributes,
+            last: Mutex::default(),
         }
     }
 }
@@ -225,8 +241,12 @@ impl Routes {
     }
 
     /// Where spans go, and what those of a session carry, if that is known already.
-    pub(super) fn known(&self, project: &Project, session: Option<&Arc<str>>) -> Option<Way> {
-        let now = Instant::now();
+    pub(super) fn known(
+        &self,
+        project: &Project,
+        session: Option<&Arc<str>>,
+        now: Instant,
+    ) -> Option<Way> {
         let route = self.projects.known(&project.id(), now)?;
         let session = match session {
             Some(session) => Some(

@@ -94,7 +94,7 @@ impl SpanBatch {
             unfit: BTreeSet::new(),
             why: String::new(),
         };
-        let head = chunk.0.first().map(|group| &group.head.resource);
+        let head = chunk.0.first().map(|group| &group.head().resource);
         let resource = decode_resource(head.map_or(&[], Vec::as_slice));
         let spans = chunk.0.iter();
         let spans = spans.flat_map(|group| group.spans().map(move |span| (group, span)));

@@ -13,7 +13,7 @@ use opentelemetry::trace::{
 use rand::rngs::SmallRng;
 use rand::{RngExt, SeedableRng};
 
-use super::encode::SpanEncoder;
+use super::encode::{SpanEncoder, keep_bytes};
 use super::packed::PackedSpans;
 use super::parcel::Outgoing;
 use super::pipeline::Pipeline;
@@ -32,19 +32,18 @@ pub struct EndedSpan {
 }
 
 impl EndedSpan {
-    /// As the first of spans of its kind, with room for so many bytes.
-    pub(super) fn into_outgoing(
-        self,
-        room: usize,
+    /// A copy, as the first of spans of its kind, in an empty buffer.
+    pub(super) fn outgoing(
+        &self,
+        buffer: PackedSpans,
         epoch: u64,
         ticket: Option<Arc<Ticket>>,
     ) -> Outgoing {
-        let alike = room / self.bytes.len().max(1);
-        let mut spans = PackedSpans::with_capacity(alike.max(1), room.max(self.bytes.len()));
+        let mut spans = buffer;
         spans.push(&self.bytes);
         Outgoing {
-            project: self.project,
-            session: self.session,
+            project: Arc::clone(&self.project),
+            session: self.session.clone(),
             origin: None,
             spans,
             ticket,
@@ -220,11 +219,13 @@ impl Span for RecordingSpan {
 
     fn end_with_timestamp(&mut self, timestamp: SystemTime) {
         if let Some(open) = self.open.take() {
-            open.pipeline.submit(EndedSpan {
+            let span = EndedSpan {
                 project: open.project,
                 session: open.session,
                 bytes: open.encoder.finish(&open.name, &open.status, timestamp),
-            });
+            };
+            open.pipeline.submit(&span);
+            keep_bytes(span.bytes);
         }
     }
 }
@@ -239,6 +240,7 @@ impl Drop for RecordingSpan {
 
 /// The session that an attribute puts a span into. It is no plain attribute: what is written
 /// in its place is the destination's to say, so that no two projects meet in a session.
+#[inline]
 fn session_of(attribute: &KeyValue) -> Option<Arc<str>> {
     (attribute.key.as_str() == "session.id").then(|| attribute.value.as_str().into())
 }

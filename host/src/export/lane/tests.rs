@@ -10,7 +10,7 @@ fn wait(lanes: &mut Lanes, project: &Arc<Project>, len: usize) {
         session: None,
         bytes: vec![0; len],
     };
-    lanes.push_span(span, 0);
+    lanes.push_span(&span, 0);
 }
 
 fn project(tenant: &str) -> Arc<Project> {
@@ -74,9 +74,9 @@ fn ten_thousand_tenants_leave_nothing_behind() {
     }
     let mut taken = 0;
     while lanes.waiting().spans > 0 {
-        for group in lanes.take(512, 1 << 20) {
+        for mut group in lanes.take(512, 1 << 20) {
             taken += group.spans.len();
-            lanes.release(&group, &Seat::Queue);
+            lanes.release(&mut group, &Seat::Queue);
         }
     }
     assert_eq!((taken, lanes.queued()), (10_000, Held::default()));
@@ -117,7 +117,7 @@ fn spans_of_a_kind_are_put_behind_each_other() {
             session: session.map(Into::into),
             bytes: vec![0; 10],
         };
-        lanes.push_span(span, epoch);
+        lanes.push_span(&span, epoch);
     };
     for _ in 0..3 {
         push(&mut lanes, &one, None, 0);
@@ -129,8 +129,8 @@ fn spans_of_a_kind_are_put_behind_each_other() {
     let batch = lanes.take(100, 1 << 20);
     let sizes: Vec<_> = batch.iter().map(|group| group.spans.len()).collect();
     assert_eq!(sizes, [3, 3, 3, 3, 1]);
-    for group in batch {
-        lanes.release(&group, &Seat::Queue);
+    for mut group in batch {
+        lanes.release(&mut group, &Seat::Queue);
     }
     assert_eq!((lanes.queued(), lanes.lanes.len()), (Held::default(), 0));
 }

@@ -9,8 +9,8 @@ use tokio::time::timeout_at;
 
 use super::super::account::{DropReason, Fate};
 use super::super::lane::Held;
+use super::super::packed::PackedSpans;
 use super::super::parcel::{Outgoing, Seat};
-use super::super::project::Project;
 use super::super::span::EndedSpan;
 use super::super::ticket::Ticket;
 use super::{LOOK_EVERY, Queue, State};
@@ -29,18 +29,15 @@ pub(in crate::export) enum IngestRefusal {
     TooLarge,
 }
 
-/// Why a span was not taken in, and whose it was.
-pub(in crate::export) type Refused = (DropReason, Arc<Project>);
-
 impl Queue {
-    /// Takes a span in, or says why not; either way it is counted. Waits up to `patience` for
+    /// Takes a copy of a span in, or says why not; either way it is counted. Waits up to `patience` for
     /// room. One with a ticket, for which somebody waits, is sent at once.
     pub(in crate::export) fn push(
         &self,
-        span: EndedSpan,
+        span: &EndedSpan,
         ticket: Option<Arc<Ticket>>,
         patience: Duration,
-    ) -> Result<(), Refused> {
+    ) -> Result<(), DropReason> {
         let more = Held {
             spans: 1,
             bytes: span.bytes.len(),
@@ -65,14 +62,15 @@ impl Queue {
             let epoch = state.epoch;
             match ticket {
                 None => state.lanes.push_span(span, epoch),
-                ticket => state
-                    .lanes
-                    .push(span.into_outgoing(more.bytes, epoch, ticket)),
+                ticket => {
+                    let content = span.outgoing(PackedSpans::default(), epoch, ticket);
+                    state.lanes.push(content);
+                }
             }
             self.announce(state, was_empty);
             return Ok(());
         } else if self.may_spill(&state, more.bytes) {
-            let content = span.into_outgoing(more.bytes, state.epoch, ticket);
+            let content = span.outgoing(PackedSpans::default(), state.epoch, ticket);
             state.lanes.spill(&content);
             state.spill.push(content);
             drop(state);
@@ -85,7 +83,7 @@ impl Queue {
         };
         span.project.account().settled(Fate::Dropped(reason), 1);
         self.account.settled(Fate::Dropped(reason), 1);
-        Err((reason, span.project))
+        Err(reason)
     }
 
     /// Takes spans in, all or none, and never waits. Those that are refused are not counted:

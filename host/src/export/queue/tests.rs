@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing)]
 
+use super::super::packed::PackedSpans;
 use super::super::project::Project;
 use super::super::span::EndedSpan;
 use super::*;
@@ -24,16 +25,16 @@ fn who_waits_for_room_is_not_forgotten() {
         spills: false,
     }));
     for tenant in ["a", "b", "c", "d"] {
-        queue.push(span(tenant), None, Duration::ZERO).unwrap();
+        queue.push(&span(tenant), None, Duration::ZERO).unwrap();
     }
     let patience = Duration::from_secs(20);
     std::thread::scope(|scope| {
-        let blocked = scope.spawn(|| queue.push(span("blocked"), None, patience));
+        let blocked = scope.spawn(|| queue.push(&span("blocked"), None, patience));
         while queue.lock().waiting_for_room == 0 {
             std::thread::yield_now();
         }
         for n in 0..200 {
-            let other = span(&format!("other {n}")).into_outgoing(0, 0, None);
+            let other = span(&format!("other {n}")).outgoing(PackedSpans::default(), 0, None);
             let (refusal, _) = queue.push_all(vec![other]).unwrap_err();
             assert_eq!(refusal, IngestRefusal::Full);
         }
@@ -58,7 +59,7 @@ fn spans_of_many_tenants_are_taken_together_or_not_at_all() {
         spills: false,
     }));
     let call = |tenants: usize| -> Vec<_> {
-        let tenant = |n| span(&format!("tenant {n}")).into_outgoing(0, 0, None);
+        let tenant = |n| span(&format!("tenant {n}")).outgoing(PackedSpans::default(), 0, None);
         (0..tenants).map(tenant).collect()
     };
     queue.push_all(call(5)).unwrap();
@@ -102,7 +103,7 @@ fn spans_of_many_tenants_gather_before_they_leave() {
             project: Arc::clone(&spans[tenant].project),
             ..span("")
         };
-        queue.push(span, None, Duration::ZERO).unwrap();
+        queue.push(&span, None, Duration::ZERO).unwrap();
     };
     let take = || {
         let batch = queue.take(false);

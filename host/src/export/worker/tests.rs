@@ -64,7 +64,7 @@ fn the_end_hears_what_was_said_and_answers_everybody() {
             session: None,
             bytes: vec![0; 100],
         };
-        queue.push(span, None, Duration::ZERO).unwrap();
+        queue.push(&span, None, Duration::ZERO).unwrap();
     }
     let now = Instant::now();
     let (reply, answer) = mpsc::channel();

@@ -1,0 +1,45 @@
+//! The buffers of a span that has ended, kept for the next one that its thread begins.
+
+use std::cell::Cell;
+
+use super::Written;
+
+/// A span larger than this gives its buffer back to the system.
+const MAX_BYTES: usize = 16 * 1_024;
+/// As one with more attributes than this does.
+const MAX_ATTRIBUTES: usize = 256;
+
+thread_local! {
+    static BYTES: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
+    static ATTRIBUTES: Cell<Vec<Written>> = const { Cell::new(Vec::new()) };
+}
+
+/// An empty buffer with room for so many bytes at least.
+pub(super) fn bytes(room: usize) -> Vec<u8> {
+    // A thread that is ending has no thread-local values any more; here and below.
+    let mut bytes = BYTES.try_with(Cell::take).unwrap_or_default();
+    bytes.reserve(room);
+    bytes
+}
+
+/// An empty list with room for so many attributes at least.
+pub(super) fn attributes(room: usize) -> Vec<Written> {
+    let mut attributes = ATTRIBUTES.try_with(Cell::take).unwrap_or_default();
+    attributes.reserve(room);
+    attributes
+}
+
+/// Keeps the bytes of a span that nobody needs any more.
+pub(in crate::export) fn keep_bytes(mut bytes: Vec<u8>) {
+    if bytes.capacity() <= MAX_BYTES {
+        bytes.clear();
+        let _ = BYTES.try_with(|spare| spare.set(bytes));
+    }
+}
+
+pub(super) fn keep_attributes(mut attributes: Vec<Written>) {
+    if attributes.capacity() <= MAX_ATTRIBUTES {
+        attributes.clear();
+        let _ = ATTRIBUTES.try_with(|spare| spare.set(attributes));
+    }
+}
