@@ -16,6 +16,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::account::{DropReason, Fate};
 use super::backoff::Backoff;
+use super::bodies::Bodies;
 use super::client::Clients;
 use super::destination::ResolveError;
 use super::drop_log::{DropLog, owner};
@@ -36,6 +37,7 @@ const MAX_SPLITS: usize = 64;
 pub(super) struct Delivery {
     routes: Routes,
     clients: Clients,
+    bodies: Bodies,
     sinks: Sinks,
     pub(super) log: Arc<DropLog>,
     spool: Option<Spool>,
@@ -62,6 +64,7 @@ impl Delivery {
         Self {
             routes,
             clients: Clients::new(),
+            bodies: Bodies::default(),
             sinks: Sinks::new(),
             log,
             spool,
@@ -81,23 +84,25 @@ impl Delivery {
 
     /// Sees a batch through, until the deadline.
     pub(super) async fn deliver(&self, mut batch: Vec<Parcel>, deadline: Instant) {
-        // Those of a kind stay in their order.
-        batch.sort_by_cached_key(Parcel::kind);
+        Parcel::sort(&mut batch);
         let now = Instant::now();
+        let alike = batch.chunk_by(Parcel::is_alike);
+        let ways: Vec<_> = alike
+            .map(|alike| {
+                let first = alike.first().map(|first| &first.content);
+                let way =
+                    first.and_then(|of| self.routes.known(&of.project, of.session.as_ref(), now));
+                (alike.len(), way)
+            })
+            .collect();
         let mut gathered = Vec::with_capacity(batch.len());
         let mut addressing = FuturesUnordered::new();
-        let mut batch = batch.into_iter().peekable();
-        while let Some(first) = batch.next() {
-            let kind = first.kind();
-            let Outgoing {
-                project, session, ..
-            } = &first.content;
-            let way = self.routes.known(project, session.as_ref(), now);
-            let alike = std::iter::from_fn(|| batch.next_if(|next| next.kind() == kind));
-            let group = std::iter::once(first).chain(alike);
+        let mut batch = batch.into_iter();
+        for (count, way) in ways {
+            let alike = batch.by_ref().take(count);
             match way {
-                Some(way) => gathered.extend(addressed(group, &way)),
-                None => addressing.push(self.address(group.collect(), deadline)),
+                Some(way) => gathered.extend(addressed(alike, &way)),
+                None => addressing.push(self.address(alike.collect(), deadline)),
             }
         }
         let gather = async {
@@ -208,9 +213,11 @@ impl Delivery {
         while let Some(mut part) = parts.pop() {
             let end = match &lane.target {
                 Target::Otlp(to) => {
-                    let body = encode(&part);
+                    let body = encode(&part, self.bodies.take());
                     let send = async || self.clients.send(to, body.clone(), deadline).await;
-                    self.insist(&lane, deadline, send).await
+                    let end = self.insist(&lane, deadline, send).await;
+                    self.bodies.keep(body);
+                    end
                 }
                 Target::Sink(sink) => {
                     let batch = Arc::new(SpanBatch::of(&part, lane.limits.bytes));

@@ -12,15 +12,15 @@ mod spare;
 mod tests;
 mod walk;
 
-use std::hash::BuildHasher;
+use std::hash::Hasher;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use opentelemetry::KeyValue;
 use opentelemetry::trace::{SpanContext, SpanKind, Status};
-use rustc_hash::FxBuildHasher;
+use rustc_hash::FxHasher;
 
 pub(super) use attribute::encode_attributes;
-use attribute::{attributes_len, put_attribute, put_attributes, unwritable, value_len};
+use attribute::{attributes_len, put_attribute, put_attributes, unwritable};
 pub(super) use field::{delimited_len, put_delimiter, put_string, string_len};
 use field::{put_bytes, put_fixed32, put_fixed64, put_varint, uint_len};
 pub(super) use spare::keep_bytes;
@@ -143,22 +143,19 @@ impl SpanEncoder {
     /// keys are unique. An empty key and a value with NaN or an infinity are left out and
     /// counted in `dropped_attributes_count`.
     pub(super) fn attribute(&mut self, attribute: &KeyValue) {
-        let Some(value) = value_len(&attribute.value) else {
-            self.dropped_attributes = self.dropped_attributes.saturating_add(1);
-            return;
-        };
-        let key = attribute.key.as_str();
-        if key.is_empty() {
+        let before = self.bytes.len();
+        if !put_attribute(9, attribute, &mut self.bytes) {
             self.dropped_attributes = self.dropped_attributes.saturating_add(1);
             return;
         }
-        let hash = FxBuildHasher.hash_one(key);
+        let len = self.bytes.len() - before;
+        let key = attribute.key.as_str();
+        let hash = hash(key);
         if self.keys.insert(hash) {
             self.forget(key, hash);
         }
-        let start = self.bytes.len();
-        put_attribute(9, key, &attribute.value, value, &mut self.bytes);
         let end = self.bytes.len();
+        let start = end - len;
         self.attributes.push(Written { hash, start, end });
     }
 
@@ -212,7 +209,7 @@ impl SpanEncoder {
         self.bytes
     }
 
-    /// Takes an attribute of this key out of the bytes again.
+    /// Takes an earlier attribute of this key out of the bytes again.
     fn forget(&mut self, key: &str, hash: u64) {
         let same = |written: &Written| {
             written.hash == hash && {
@@ -232,6 +229,14 @@ impl SpanEncoder {
             later.end -= len;
         }
     }
+}
+
+#[inline]
+fn hash(key: &str) -> u64 {
+    let mut hasher = FxHasher::default();
+    // As bytes: what is hashed after a string would tell it from others that follow.
+    hasher.write(key.as_bytes());
+    hasher.finish()
 }
 
 fn put_trace_state(context: &SpanContext, bytes: &mut Vec<u8>) {

@@ -70,7 +70,7 @@ impl Held {
 /// The tenants' spans.
 #[derive(Debug, Default)]
 pub(super) struct Lanes {
-    lanes: HashMap<u64, Lane, BuildHasherDefault<KeyHasher>>,
+    lanes: ByTenant<Lane>,
     /// The tenants of which spans wait, in the order of their turns.
     turns: VecDeque<u64>,
     /// What waits.
@@ -188,6 +188,11 @@ impl Lanes {
         lane.map_or_else(Held::default, |lane| lane.queued)
     }
 
+    /// An empty buffer for spans.
+    pub(super) fn buffer(&mut self) -> PackedSpans {
+        self.spare.take()
+    }
+
     /// Puts a copy of a span behind others of its kind.
     pub(super) fn push_span(&mut self, span: &EndedSpan, epoch: u64) {
         let held = Held {
@@ -242,11 +247,7 @@ impl Lanes {
     pub(super) fn release(&mut self, content: &mut Outgoing, seat: &Seat) {
         let held = Held::of(content);
         let key = content.project.tenant_key();
-        let buffer = std::mem::take(&mut content.spans);
-        // Spans that came encoded came in buffers of their own.
-        if content.origin.is_none() {
-            self.spare.keep(buffer);
-        }
+        self.spare.keep(std::mem::take(&mut content.spans));
         let Some(lane) = self.lanes.get_mut(&key) else {
             return;
         };
@@ -314,9 +315,12 @@ impl Lanes {
     }
 }
 
+/// By [`Project::tenant_key`].
+pub(super) type ByTenant<T> = HashMap<u64, T, BuildHasherDefault<KeyHasher>>;
+
 /// Keys are hashes already.
 #[derive(Debug, Default)]
-struct KeyHasher(u64);
+pub(super) struct KeyHasher(u64);
 
 impl Hasher for KeyHasher {
     fn write(&mut self, _: &[u8]) {}

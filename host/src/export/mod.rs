@@ -21,6 +21,7 @@
 mod account;
 pub(crate) mod answer;
 mod backoff;
+mod bodies;
 mod client;
 mod decode;
 mod delivery;

@@ -1,7 +1,7 @@
 //! Who sent spans that come encoded: a resource and an instrumentation scope of their own.
 
 use std::collections::hash_map::RandomState;
-use std::hash::{BuildHasher, Hash, Hasher};
+use std::hash::BuildHasher;
 use std::sync::LazyLock;
 
 use bytes::Bytes;
@@ -81,6 +81,11 @@ impl Origin {
         &self.scope
     }
 
+    /// Equal for equal ones, and hardly ever for others.
+    pub(super) fn hash_value(&self) -> u64 {
+        self.hash
+    }
+
     /// The `schemaUrl`s of its `ResourceSpans` and `ScopeSpans`.
     #[must_use]
     pub fn schema_urls(&self) -> &SchemaUrls {
@@ -102,9 +107,3 @@ impl PartialEq for Origin {
 }
 
 impl Eq for Origin {}
-
-impl Hash for Origin {
-    fn hash<H: Hasher>(&self, state: &mut H) {
-        state.write_u64(self.hash);
-    }
-}

@@ -15,13 +15,10 @@ pub struct PackedSpans {
 }
 
 impl PackedSpans {
-    /// None yet, and room for so many spans of so many bytes together.
-    #[must_use]
-    pub fn with_capacity(spans: usize, bytes: usize) -> Self {
-        Self {
-            bytes: BytesMut::with_capacity(bytes),
-            ends: Vec::with_capacity(spans),
-        }
+    /// Makes room for so many more spans of so many bytes together.
+    pub fn reserve(&mut self, spans: usize, bytes: usize) {
+        self.bytes.reserve(bytes);
+        self.ends.reserve(spans);
     }
 
     /// Copies a span behind the others.

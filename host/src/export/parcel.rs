@@ -1,11 +1,14 @@
 //! Spans between their end and their settlement.
 
+use std::hash::BuildHasher;
 use std::sync::Arc;
+
+use rustc_hash::FxBuildHasher;
 
 use super::account::{DropReason, Fate};
 use super::origin::Origin;
 use super::packed::PackedSpans;
-use super::project::{Project, ProjectId};
+use super::project::Project;
 use super::queue::Queue;
 use super::replay::Round;
 use super::ticket::Ticket;
@@ -69,17 +72,27 @@ impl Parcel {
         }
     }
 
-    /// Equal for parcels whose spans are sent alike: their project, session and origin. Sessions
-    /// and origins that are equal without being the same are told apart.
-    pub(super) fn kind(&self) -> (ProjectId, Option<usize>, Option<usize>) {
-        let content = &self.content;
-        let session = content.session.as_ref();
-        let origin = content.origin.as_ref();
-        (
-            content.project.id(),
-            session.map(|session| Arc::as_ptr(session).addr()),
-            origin.map(|origin| Arc::as_ptr(origin).addr()),
-        )
+    /// Brings those that are sent alike together, in the order in which they came.
+    pub(super) fn sort(parcels: &mut [Self]) {
+        parcels.sort_by_cached_key(|parcel| {
+            let Outgoing {
+                project,
+                session,
+                origin,
+                ..
+            } = &parcel.content;
+            let origin = origin.as_ref().map(|origin| origin.hash_value());
+            let session = session.as_ref().map(|id| FxBuildHasher.hash_one(id));
+            (project.id(), origin, session)
+        });
+    }
+
+    /// Whether their spans are sent alike: they have project, session and origin in common.
+    pub(super) fn is_alike(&self, other: &Self) -> bool {
+        let (one, other) = (&self.content, &other.content);
+        one.project.id() == other.project.id()
+            && one.session == other.session
+            && one.origin == other.origin
     }
 
     /// How many spans there are.
@@ -137,7 +150,9 @@ impl Parcel {
             let spans = content.spans.len() as u64;
             content.project.account().settled(fate, spans);
         }
-        queue.account.settled(fate, Self::count(parcels.iter()) as u64);
+        queue
+            .account
+            .settled(fate, Self::count(parcels.iter()) as u64);
         // Whoever hears of it finds it in the books.
         for Self { content, .. } in parcels.iter_mut() {
             if let Some(ticket) = content.ticket.take() {

@@ -17,6 +17,7 @@ use super::drop_log::DropLog;
 use super::flush::{FlushReport, Reply};
 use super::ingest::{EncodedSpans, IngestError, Receipt};
 use super::ledger::ProjectStats;
+use super::packed::PackedSpans;
 use super::queue::{Bounds, Queue};
 use super::route::Routes;
 use super::span::EndedSpan;
@@ -163,6 +164,13 @@ impl Pipeline {
         // Answered whatever became of the span.
         let _ = wait.recv_timeout(PATIENCE.saturating_sub(since.elapsed()));
         Ok(())
+    }
+
+    /// So many empty buffers for spans that are to be [taken](Self::ingest): those of spans that
+    /// have left, as far as there are any.
+    #[must_use]
+    pub fn buffers(&self, count: usize) -> Vec<PackedSpans> {
+        self.0.queue.buffers(count)
     }
 
     /// Takes spans that come encoded, of whatever projects, all or none of them; it never waits.

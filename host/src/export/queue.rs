@@ -24,6 +24,7 @@ use super::account::{Account, Fate};
 use super::flush::Flushes;
 use super::lane::{Held, Lanes};
 use super::ledger::Ledger;
+use super::packed::PackedSpans;
 use super::parcel::{Outgoing, Parcel, Seat};
 use super::spool::SpoolHealth;
 
@@ -37,8 +38,8 @@ const MAX_BYTES: usize = 64 * 1_024 * 1_024;
 const MANY_TENANTS: usize = 16;
 /// How many spans of each tenant, on average, it waits for.
 const GATHERED: usize = 8;
-/// It does not wait once this part of the queue does: a quarter.
-const GATHERED_PART: usize = 4;
+/// It does not wait once this part of the queue does: a half.
+const GATHERED_PART: usize = 2;
 
 /// Which part of the queue has to leave until whoever waits for room is woken: one that is woken
 /// for each span sleeps again after each.
@@ -177,6 +178,12 @@ impl Queue {
         parcels
             .map(|content| Parcel::new(content, seat.clone(), self))
             .collect()
+    }
+
+    /// So many empty buffers for spans.
+    pub(super) fn buffers(&self, count: usize) -> Vec<PackedSpans> {
+        let mut state = self.lock();
+        (0..count).map(|_| state.lanes.buffer()).collect()
     }
 
     /// Where a flush begins: spans that end from now on are of another epoch.

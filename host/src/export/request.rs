@@ -173,13 +173,18 @@ pub(super) fn chunks(
 }
 
 /// The request that carries a chunk: a `ResourceSpans` for each head.
-pub(super) fn encode(chunk: &Chunk) -> Bytes {
+pub(super) fn encode(chunk: &Chunk, buffer: Vec<u8>) -> Bytes {
     let parts = chunk.0.chunk_by(Addressed::has_head_of);
     let parts: Vec<_> = parts.filter_map(Part::of).collect();
     let total = parts
         .iter()
         .map(|part| delimited_len(1, part.resource_spans));
-    let mut bytes = Vec::with_capacity(total.sum());
+    let total = total.sum();
+    let mut bytes = buffer;
+    if bytes.capacity() < total {
+        // To grow it would copy what was in it.
+        bytes = Vec::with_capacity(total);
+    }
     for part in &parts {
         part.append_to(&mut bytes);
     }

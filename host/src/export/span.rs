@@ -136,9 +136,10 @@ impl RecordingSpan {
         }
         let mut session = session;
         for attribute in builder.attributes.iter().flatten() {
-            match session_of(attribute) {
-                Some(id) => session = Some(id),
-                None => encoder.attribute(attribute),
+            if attribute.key.as_str() == SESSION_ID {
+                session = Some(attribute.value.as_str().into());
+            } else {
+                encoder.attribute(attribute);
             }
         }
         for event in builder.events.iter().flatten() {
@@ -185,9 +186,10 @@ impl Span for RecordingSpan {
 
     fn set_attribute(&mut self, attribute: KeyValue) {
         if let Some(open) = &mut self.open {
-            match session_of(&attribute) {
-                Some(id) => open.session = Some(id),
-                None => open.encoder.attribute(&attribute),
+            if attribute.key.as_str() == SESSION_ID {
+                open.session = Some(attribute.value.as_str().into());
+            } else {
+                open.encoder.attribute(&attribute);
             }
         }
     }
@@ -238,12 +240,9 @@ impl Drop for RecordingSpan {
     }
 }
 
-/// The session that an attribute puts a span into. It is no plain attribute: what is written
+/// The attribute that puts a span into a session. It is no plain attribute: what is written
 /// in its place is the destination's to say, so that no two projects meet in a session.
-#[inline]
-fn session_of(attribute: &KeyValue) -> Option<Arc<str>> {
-    (attribute.key.as_str() == "session.id").then(|| attribute.value.as_str().into())
-}
+const SESSION_ID: &str = "session.id";
 
 thread_local! {
     /// Ids have to be distinct, not secret, so a small generator does.

@@ -12,7 +12,7 @@ mod segment;
 #[cfg(test)]
 mod tests;
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -274,35 +274,25 @@ fn write(log: &mut Log<RealDisk>, parcels: Vec<Parcel>, news: &UnboundedSender<N
 /// Parcels as records, and which are in which. Those of a record have everything but their bytes
 /// in common.
 fn gather(parcels: Vec<Parcel>) -> (Vec<Record>, Vec<Vec<Parcel>>) {
-    // Where the record that has room for more of this kind is.
-    let mut open = HashMap::new();
+    let mut parcels: Vec<_> = parcels.into_iter().flat_map(in_parts).collect();
+    Parcel::sort(&mut parcels);
     let mut records: Vec<Record> = Vec::new();
     let mut owners: Vec<Vec<Parcel>> = Vec::new();
-    let mut lengths: Vec<usize> = Vec::new();
-    for parcel in parcels.into_iter().flat_map(in_parts) {
-        let place = *open
-            .entry(parcel.kind())
-            .and_modify(|place| {
-                if lengths.get(*place).is_none_or(|len| *len >= RECORD_BYTES) {
-                    *place = records.len();
-                }
-            })
-            .or_insert(records.len());
-        if place == records.len() {
+    // Of the last record.
+    let mut bytes = 0;
+    for parcel in parcels {
+        let last = owners.last().and_then(|owners| owners.last());
+        let fits = last.is_some_and(|last| last.is_alike(&parcel)) && bytes < RECORD_BYTES;
+        if !fits {
             records.push(empty_record(&parcel.content));
             owners.push(Vec::new());
-            lengths.push(0);
+            bytes = 0;
         }
-        if let (Some(record), Some(owners), Some(len)) = (
-            records.get_mut(place),
-            owners.get_mut(place),
-            lengths.get_mut(place),
-        ) {
-            let spans = &parcel.content.spans;
-            *len += spans.bytes();
-            record
-                .spans
-                .extend(spans.iter().map(Bytes::copy_from_slice));
+        let spans = &parcel.content.spans;
+        bytes += spans.bytes();
+        if let (Some(record), Some(owners)) = (records.last_mut(), owners.last_mut()) {
+            let spans = spans.iter().map(Bytes::copy_from_slice);
+            record.spans.extend(spans);
             owners.push(parcel);
         }
     }

@@ -45,7 +45,7 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, SystemTime};
 
 use crate::config::{Config, ProjectNames, TelemetryLevel, TenantId};
-use crate::export::{EncodedSpans, FlushReport, Pipeline, Project, Receipt};
+use crate::export::{EncodedSpans, FlushReport, PackedSpans, Pipeline, Project, Receipt};
 use crate::plugin::Host;
 use crate::provider::{Provider, ReadCache, Scope};
 use inner::Inner;
@@ -211,6 +211,13 @@ impl TelemetryManager {
     ) -> Result<Receipt, ForwardError> {
         let pipeline = self.inner.pipeline.get().ok_or(ForwardError::Off)?;
         Ok(pipeline.ingest_within(spans, patience).await?)
+    }
+
+    /// As [`Pipeline::buffers`].
+    #[must_use]
+    pub fn buffers(&self, count: usize) -> Vec<PackedSpans> {
+        let pipeline = self.inner.pipeline.get();
+        pipeline.map_or_else(Vec::new, |pipeline| pipeline.buffers(count))
     }
 
     /// As [`Pipeline::spool_is_good`](crate::export::Pipeline::spool_is_good).

@@ -150,6 +150,7 @@ impl Gate {
                 &gate.redactor,
                 &gate.origins,
                 limit,
+                |count| gate.telemetry.buffers(count),
             )?;
             if let (Some(rate), None) = (&gate.rate, gate.tenants.known(&sender)) {
                 rate.charge(&batches.iter().map(|batch| &batch.tenant).collect())?;

@@ -3,7 +3,7 @@
 mod pipeline;
 mod providers;
 
-use std::collections::HashSet;
+use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
@@ -76,7 +76,8 @@ pub(super) struct Metrics {
     bytes: Counter,
     spans: Family<SpanLabels, Counter>,
     unnamed: Counter,
-    tenants: Mutex<HashSet<TenantId>>,
+    /// Those of the spans of each tenant that were taken, at hand.
+    taken: Mutex<HashMap<TenantId, Counter>>,
     pub(super) connections: Gauge,
     pub(super) in_flight: Gauge,
 }
@@ -95,7 +96,7 @@ impl Metrics {
             bytes: Counter::default(),
             spans: Family::default(),
             unnamed: Counter::default(),
-            tenants: Mutex::default(),
+            taken: Mutex::default(),
             connections: Gauge::default(),
             in_flight: Gauge::default(),
         };
@@ -163,21 +164,33 @@ impl Metrics {
         if spans == 0 {
             return;
         }
-        let tenant = match tenant {
-            Some(tenant) if self.has_label(tenant) => tenant.as_str(),
-            Some(_) => OTHERS,
-            None => UNKNOWN,
+        match (tenant.map(|tenant| (tenant, self.taken(tenant))), outcome) {
+            (Some((_, Some(taken))), Outcome::Taken) => taken.inc_by(spans),
+            (Some((tenant, Some(_))), _) => self.counter(tenant.as_str(), outcome).inc_by(spans),
+            (Some((_, None)), _) => self.counter(OTHERS, outcome).inc_by(spans),
+            (None, _) => self.counter(UNKNOWN, outcome).inc_by(spans),
         };
+    }
+
+    /// How many spans of a tenant were taken, if it has numbers of its own.
+    fn taken(&self, tenant: &TenantId) -> Option<Counter> {
+        let mut taken = self.taken.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(known) = taken.get(tenant) {
+            return Some(known.clone());
+        }
+        (taken.len() < MAX_LABELS).then(|| {
+            let counter = self.counter(tenant.as_str(), Outcome::Taken);
+            taken.insert(tenant.clone(), counter.clone());
+            counter
+        })
+    }
+
+    fn counter(&self, tenant: &str, outcome: Outcome) -> Counter {
         let labels = SpanLabels {
             tenant: tenant.to_owned(),
             outcome: outcome.label(),
         };
-        self.spans.get_or_create(&labels).inc_by(spans);
-    }
-
-    fn has_label(&self, tenant: &TenantId) -> bool {
-        let mut tenants = self.tenants.lock().unwrap_or_else(PoisonError::into_inner);
-        tenants.contains(tenant) || (tenants.len() < MAX_LABELS && tenants.insert(tenant.clone()))
+        self.spans.get_or_create_owned(&labels)
     }
 
     /// Everything, as Prometheus reads it.

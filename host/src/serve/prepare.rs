@@ -51,7 +51,8 @@ pub(super) struct Batch {
     pub(super) spans: PackedSpans,
 }
 
-/// What is in a body, and what of it is refused.
+/// What is in a body, and what of it is refused. Spans are copied into buffers, of which it is
+/// told how many it needs.
 pub(super) fn prepare(
     payload: &Payload,
     sender: &Sender,
@@ -59,6 +60,7 @@ pub(super) fn prepare(
     redactor: &Redactor,
     origins: &Origins,
     limit: usize,
+    buffers: impl FnOnce(usize) -> Vec<PackedSpans>,
 ) -> Result<(Vec<Batch>, Refused), Refusal> {
     let mut refused = Refused::default();
     let plain = match payload.compression {
@@ -73,7 +75,8 @@ pub(super) fn prepare(
     };
     let cut = cut(&request, &mut refused)
         .map_err(|fault| Refusal::invalid(format!("the body is no export request: {fault}")))?;
-    let mut batches = Vec::with_capacity(cut.len());
+    let mut buffers = buffers(cut.iter().map(|group| group.scopes.len()).sum());
+    let mut batches = Vec::with_capacity(buffers.len());
     for group in cut {
         for scope in group.scopes {
             let urls = SchemaUrls {
@@ -94,14 +97,14 @@ pub(super) fn prepare(
                 }
             };
             let bytes = scope.spans.iter().map(|span| span.len()).sum();
-            let room = || PackedSpans::with_capacity(scope.spans.len(), bytes);
             // Most are of the resource's session, which is none, and few of one of their own.
-            let mut spans = room();
+            let mut spans = buffers.pop().unwrap_or_default();
+            spans.reserve(scope.spans.len(), bytes);
             let mut sessions = BTreeMap::<_, PackedSpans>::new();
             for span in &scope.spans {
                 match take_from_span(redactor.span(span)) {
                     (span, None) => spans.push(&span),
-                    (span, Some(own)) => sessions.entry(own).or_insert_with(room).push(&span),
+                    (span, Some(own)) => sessions.entry(own).or_default().push(&span),
                 }
             }
             let own = sessions

@@ -4,7 +4,8 @@ use opentelemetry::{Array, KeyValue, Value};
 use prost::encoding::{WireType, encoded_len_varint};
 
 use super::field::{
-    delimited_len, put_bytes, put_delimiter, put_delimiters, put_fixed64, put_key, put_raw_varint,
+    SHORT_LEN, delimited_len, put_bytes, put_delimiter, put_delimiters, put_fixed64, put_key,
+    put_raw_varint,
 };
 
 /// Attributes as repeated `KeyValue` fields with this tag: what a message that has such a field
@@ -16,22 +17,24 @@ pub(in crate::export) fn encode_attributes(tag: u32, attributes: &[KeyValue]) ->
 }
 
 pub(super) fn put_attributes(tag: u32, attributes: &[KeyValue], bytes: &mut Vec<u8>) {
-    for (attribute, len) in writable(attributes) {
-        put_attribute(tag, attribute.key.as_str(), &attribute.value, len, bytes);
+    for attribute in attributes {
+        put_attribute(tag, attribute, bytes);
     }
 }
 
 pub(super) fn attributes_len(tag: u32, attributes: &[KeyValue]) -> usize {
     writable(attributes)
-        .map(|(attribute, len)| delimited_len(tag, pair_len(attribute.key.as_str(), len)))
+        .map(|(key, len)| delimited_len(tag, pair_len(key, len)))
         .sum()
 }
 
-fn writable(attributes: &[KeyValue]) -> impl Iterator<Item = (&KeyValue, usize)> {
+/// The keys of those that can be written, and how long their values are.
+fn writable(attributes: &[KeyValue]) -> impl Iterator<Item = (&str, usize)> {
     attributes
         .iter()
-        .filter(|attribute| !attribute.key.as_str().is_empty())
-        .filter_map(|attribute| Some((attribute, value_len(&attribute.value)?)))
+        .map(|attribute| (attribute.key.as_str(), &attribute.value))
+        .filter(|(key, _)| !key.is_empty())
+        .filter_map(|(key, value)| Some((key, value_len(value)?)))
 }
 
 pub(super) fn unwritable(attributes: &[KeyValue]) -> u64 {
@@ -42,37 +45,60 @@ fn pair_len(key: &str, value_len: usize) -> usize {
     delimited_len(1, key.len()) + delimited_len(2, value_len)
 }
 
-/// Always inlined, as what writes the heads is, and for the same reason.
-#[inline(always)]
-pub(super) fn put_attribute(
-    tag: u32,
-    key: &str,
-    value: &Value,
-    value_len: usize,
-    bytes: &mut Vec<u8>,
-) {
-    put_delimiters([(tag, pair_len(key, value_len)), (1, key.len())], bytes);
-    bytes.extend_from_slice(key.as_bytes());
-    match value {
-        Value::String(text) => {
-            let text = text.as_str();
-            put_delimiters([(2, value_len), (1, text.len())], bytes);
-            bytes.extend_from_slice(text.as_bytes());
+/// Writes an attribute, and says whether it could: one with an empty key, NaN or an infinity is left
+/// out.
+#[inline]
+pub(super) fn put_attribute(tag: u32, attribute: &KeyValue, bytes: &mut Vec<u8>) -> bool {
+    let key = attribute.key.as_str();
+    if key.is_empty() {
+        return false;
+    }
+    match &attribute.value {
+        Value::String(text) => put_text(tag, key, text.as_str(), bytes),
+        value => {
+            let Some(len) = value_len(value) else {
+                return false;
+            };
+            put_delimiter(tag, pair_len(key, len), bytes);
+            put_bytes(1, key.as_bytes(), bytes);
+            put_delimiter(2, len, bytes);
+            put_value(value, bytes);
         }
+    }
+    true
+}
+
+/// Most attributes are texts, and most texts are short.
+#[inline]
+fn put_text(tag: u32, key: &str, text: &str, bytes: &mut Vec<u8>) {
+    // A head of two bytes before the key, and two of them before the text.
+    let pair = 2 + key.len() + 4 + text.len();
+    if pair < SHORT_LEN {
+        bytes.reserve(2 + pair);
+        put_delimiters([(tag, pair), (1, key.len())], bytes);
+        bytes.extend_from_slice(key.as_bytes());
+        put_delimiters([(2, 2 + text.len()), (1, text.len())], bytes);
+        bytes.extend_from_slice(text.as_bytes());
+    } else {
+        let value = delimited_len(1, text.len());
+        put_delimiter(tag, pair_len(key, value), bytes);
+        put_bytes(1, key.as_bytes(), bytes);
+        put_delimiter(2, value, bytes);
+        put_bytes(1, text.as_bytes(), bytes);
+    }
+}
+
+/// What is in an `AnyValue` message that is no text.
+fn put_value(value: &Value, bytes: &mut Vec<u8>) {
+    match value {
+        Value::Bool(value) => put_bool(*value, bytes),
+        Value::I64(value) => put_int(*value, bytes),
+        Value::F64(value) => put_fixed64(4, value.to_bits(), bytes),
         Value::Array(array) => {
-            let elements = elements_len(array).unwrap_or(0);
-            put_delimiters([(2, value_len), (5, elements)], bytes);
+            put_delimiter(5, elements_len(array).unwrap_or(0), bytes);
             put_elements(array, bytes);
         }
-        plain => {
-            put_delimiter(2, value_len, bytes);
-            match plain {
-                Value::Bool(value) => put_bool(*value, bytes),
-                Value::I64(value) => put_int(*value, bytes),
-                Value::F64(value) => put_fixed64(4, value.to_bits(), bytes),
-                _ => {}
-            }
-        }
+        _ => {}
     }
 }
 
@@ -143,6 +169,7 @@ fn put_bool(value: bool, bytes: &mut Vec<u8>) {
     bytes.extend_from_slice(&[2 << 3, u8::from(value)]);
 }
 
+#[inline]
 fn put_int(value: i64, bytes: &mut Vec<u8>) {
     put_key(3, WireType::Varint, bytes);
     put_raw_varint(value.cast_unsigned(), bytes);

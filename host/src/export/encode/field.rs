@@ -5,7 +5,7 @@ use prost::encoding::{self, WireType, encoded_len_varint, key_len};
 /// Keys of smaller tags take a byte.
 const SHORT_TAG: u32 = 0x80 >> 3;
 /// So do smaller lengths.
-const SHORT_LEN: usize = 0x80;
+pub(super) const SHORT_LEN: usize = 0x80;
 
 /// The length of a length-delimited field with this much in it.
 #[inline]

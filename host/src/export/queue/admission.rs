@@ -1,6 +1,5 @@
 //! How spans come into the queue: at once, when there is room, to the spool, or not at all.
 
-use std::collections::HashMap;
 use std::pin::pin;
 use std::sync::{Arc, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -8,7 +7,7 @@ use std::time::{Duration, Instant};
 use tokio::time::timeout_at;
 
 use super::super::account::{DropReason, Fate};
-use super::super::lane::Held;
+use super::super::lane::{ByTenant, Held};
 use super::super::packed::PackedSpans;
 use super::super::parcel::{Outgoing, Seat};
 use super::super::span::EndedSpan;
@@ -160,7 +159,7 @@ impl Queue {
         mut spilled: usize,
         queued_of: impl Fn(&Outgoing) -> Held,
     ) -> Option<Vec<Seat>> {
-        let mut tenants = HashMap::new();
+        let mut tenants = ByTenant::with_capacity_and_hasher(spans.len(), Default::default());
         let seats = spans.iter().map(|content| {
             let key = content.project.tenant_key();
             let held = tenants.entry(key).or_insert_with(|| queued_of(content));

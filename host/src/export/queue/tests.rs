@@ -88,7 +88,7 @@ fn spans_of_many_tenants_are_taken_together_or_not_at_all() {
 }
 
 /// With many tenants a batch waits until each has several spans, but never for more than a
-/// quarter of the queue; with few it leaves when it is full.
+/// half of the queue; with few it leaves when it is full.
 #[test]
 fn spans_of_many_tenants_gather_before_they_leave() {
     let queue = Arc::new(Queue::new(Bounds {
@@ -115,9 +115,9 @@ fn spans_of_many_tenants_gather_before_they_leave() {
     };
     (0..10).for_each(|_| push(0));
     assert_eq!(take(), [10]);
-    // Twenty tenants with two spans each, which is what may wait.
-    (0..39).for_each(|n| push(n % 20));
+    // Twenty tenants with four spans each, which is what may wait.
+    (0..79).for_each(|n| push(n % 20));
     assert_eq!(take(), [0; 0]);
-    push(39 % 20);
-    assert_eq!(take(), [2; 5]);
+    push(79 % 20);
+    assert_eq!(take(), [4, 4, 2]);
 }

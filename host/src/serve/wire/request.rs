@@ -3,6 +3,9 @@
 use super::schema::{RESOURCE, SCOPE, SPAN};
 use super::{Fault, Value, check, fields};
 
+/// Spans are hardly ever shorter.
+const SHORT_SPAN: usize = 64;
+
 /// Spans of one resource.
 #[derive(Debug, Default)]
 pub(in crate::serve) struct ResourceSpans<'a> {
@@ -101,6 +104,10 @@ fn cut_scope<'a>(
             1 => scope = Some(content(field.value, "scope")?),
             2 => {
                 let span = content(field.value, "spans")?;
+                if spans.is_empty() {
+                    // Most are as long as the first.
+                    spans.reserve(message.len() / span.len().max(SHORT_SPAN));
+                }
                 match check(&SPAN, span) {
                     Ok(()) => spans.push(span),
                     Err(fault) => refused.add(1, format_args!("a span is malformed: {fault}")),
