@@ -25,12 +25,11 @@ mod written;
 
 use anyhow::Result;
 use criterion::Criterion;
-use tokio::runtime::Runtime;
 
 use report::Report;
 
 fn main() -> Result<()> {
-    let runtime = Runtime::new()?;
+    let runtime = roost::plugin::runtime_builder().build()?;
     let mut report = Report::new(Criterion::default().configure_from_args());
     call::compare(&mut report, &runtime)?;
     instance::compare(&mut report, &runtime)?;

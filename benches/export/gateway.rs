@@ -77,7 +77,7 @@ pub(crate) fn run(arguments: &[String]) -> Result<()> {
          admin_address = \"127.0.0.1:0\"\n"
     );
     let telemetry = TelemetryManager::export_only(Config::from_toml(&config, "/roost.toml")?)?;
-    let runtime = tokio::runtime::Runtime::new()?;
+    let runtime = roost::plugin::runtime_builder().build()?;
     let gateway = runtime.block_on(Gateway::start(telemetry))?;
     println!("{}", gateway.addresses().http);
     std::io::stdin().read_line(&mut String::new())?;

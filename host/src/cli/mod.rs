@@ -85,7 +85,9 @@ pub(crate) fn main() -> ExitCode {
 }
 
 fn run(cli: Cli) -> anyhow::Result<Exit> {
-    let runtime = tokio::runtime::Runtime::new().context("the async runtime cannot start")?;
+    let runtime = roost::plugin::runtime_builder()
+        .build()
+        .context("the async runtime cannot start")?;
     let context = Context::new(cli.global);
     let interrupt = Arc::new(Notify::new());
     // A gateway ends in its own way.

@@ -51,6 +51,7 @@ pub use status::{
     GenerationActivity, GenerationStatus, ProviderActivity, ProviderStatus, Quarantine,
 };
 pub use trust::{LockError, LockFile, LockTurn, Provenance};
+pub use turns::runtime_builder;
 
 #[cfg(feature = "distribution")]
 pub(crate) use component::digest;
