@@ -36,7 +36,13 @@ pub(crate) fn start(provoke: Provoke) -> Result<String> {
 
 const OK_AND_BYE: &[u8] = b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\nconnection: close\r\n\r\n";
 
+/// The least a thread may claim of the processor.
+const LAST: i32 = 19;
+
 fn serve(mut stream: TcpStream, provoke: Provoke) -> std::io::Result<()> {
+    // It stands for another machine, whose processor nobody here waits for. On Linux this is of the
+    // thread alone.
+    rustix::process::setpriority_process(None, LAST)?;
     let mut buffer = [0; 64 << 10];
     let read = stream.read(&mut buffer)?;
     if read == 0 {

@@ -25,14 +25,14 @@ const SHORT: Duration = Duration::from_micros(100);
 const WEIGHT: u64 = 32;
 
 /// How many tasks a thread runs until it looks for one that came from outside of the runtime.
-const LOOK_OUTSIDE_EVERY: u32 = 4;
+const LOOK_OUTSIDE_EVERY: u32 = 2;
 
 /// The tokio runtime to run guests on, multi-threaded and with all its drivers, to be built.
 ///
 /// It is tokio's own but for one setting. While a thread has tasks of its own, tokio has it look
 /// for those that were spawned by other threads only every 200 µs or so. Calls of a provider that
 /// take microseconds and come without a pause keep all threads at that, and whatever the
-/// application asks for from outside waits as long; here for four tasks.
+/// application asks for from outside waits as long; here for two tasks.
 ///
 /// ```
 /// let runtime = roost::plugin::runtime_builder().build()?;

@@ -43,3 +43,21 @@ pub(super) fn keep_attributes(mut attributes: Vec<Written>) {
         let _ = ATTRIBUTES.try_with(|spare| spare.set(attributes));
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_buffer_comes_back_empty_unless_it_is_large() {
+        for (room, is_kept) in [(1_000, true), (MAX_BYTES + 1, false)] {
+            let mut buffer = bytes(room);
+            buffer.extend_from_slice(b"a span");
+            let address = buffer.as_ptr();
+            keep_bytes(buffer);
+            let again = BYTES.take();
+            assert!(again.is_empty());
+            assert_eq!(again.as_ptr() == address, is_kept, "{room}");
+        }
+    }
+}

@@ -1,4 +1,4 @@
-//! Turns and shares.
+//! Turns, shares and buffers.
 
 #![allow(clippy::indexing_slicing)]
 
@@ -133,4 +133,32 @@ fn spans_of_a_kind_are_put_behind_each_other() {
         lanes.release(&mut group, &Seat::Queue);
     }
     assert_eq!((lanes.queued(), lanes.lanes.len()), (Held::default(), 0));
+}
+
+/// Groups that have left lend their buffers to the next ones; of a flood not all are kept.
+#[test]
+fn buffers_are_used_again_within_a_bound() {
+    let mut lanes = Lanes::default();
+    let flood = project("flood");
+    let leave = |lanes: &mut Lanes, spans: usize| {
+        for _ in 0..spans {
+            wait(lanes, &flood, 1_024);
+        }
+        for mut group in lanes.take(usize::MAX, usize::MAX) {
+            lanes.release(&mut group, &Seat::Queue);
+        }
+    };
+    leave(&mut lanes, 1);
+    let buffer = lanes.buffer();
+    assert_eq!(buffer.len(), 0);
+    assert!(buffer.capacity() >= 1_024 && lanes.spare.buffers.is_empty());
+    leave(&mut lanes, 2 * MAX_SPARE_BYTES / 1_024);
+    let kept = |lanes: &Lanes| -> usize {
+        let buffers = lanes.spare.buffers.iter();
+        buffers.map(PackedSpans::capacity).sum()
+    };
+    assert_eq!(kept(&lanes), lanes.spare.bytes);
+    assert!((MAX_SPARE_BYTES / 2..=MAX_SPARE_BYTES).contains(&lanes.spare.bytes));
+    leave(&mut lanes, 100);
+    assert_eq!(kept(&lanes), lanes.spare.bytes);
 }
