@@ -12,6 +12,8 @@ pub struct PackedSpans {
     bytes: BytesMut,
     /// Where each of them ends.
     ends: Vec<usize>,
+    /// How large the buffer was that these are a part of, once they were split.
+    whole: usize,
 }
 
 impl PackedSpans {
@@ -51,9 +53,9 @@ impl PackedSpans {
         self.ends.clear();
     }
 
-    /// How many bytes there is room for.
+    /// How many bytes are held for them: a part holds all of the buffer that it is of.
     pub(super) fn capacity(&self) -> usize {
-        self.bytes.capacity()
+        self.bytes.capacity().max(self.whole)
     }
 
     /// Each of them.
@@ -74,6 +76,7 @@ impl PackedSpans {
     /// Those from this one on, which are no longer here then. Nothing is copied.
     #[must_use]
     pub fn split_off(&mut self, at: usize) -> Self {
+        self.whole = self.capacity();
         let mut ends = self.ends.split_off(at.min(self.ends.len()));
         let start = self.ends.last().copied().unwrap_or_default();
         for end in &mut ends {
@@ -82,6 +85,7 @@ impl PackedSpans {
         Self {
             bytes: self.bytes.split_off(start),
             ends,
+            whole: self.whole,
         }
     }
 }
@@ -110,6 +114,10 @@ mod tests {
             assert!(first.iter().eq(all.into_iter().take(at)));
             assert!(rest.iter().eq(all.into_iter().skip(at)));
             assert_eq!(rest.bytes(), 9 - first.bytes());
+            assert!(
+                first.capacity() >= 9 && rest.capacity() >= 9,
+                "both hold it"
+            );
         }
         let spans: PackedSpans = all.into_iter().collect();
         assert_eq!(

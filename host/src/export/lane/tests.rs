@@ -161,4 +161,10 @@ fn buffers_are_used_again_within_a_bound() {
     assert!((MAX_SPARE_BYTES / 2..=MAX_SPARE_BYTES).contains(&lanes.spare.bytes));
     leave(&mut lanes, 100);
     assert_eq!(kept(&lanes), lanes.spare.bytes);
+    // A small part of a large buffer holds all of it.
+    let mut lanes = Lanes::default();
+    let mut large: PackedSpans = (0..4).map(|_| vec![0; QUANTUM]).collect();
+    let part = large.split_off(3);
+    lanes.spare.keep(part);
+    assert_eq!(lanes.spare.bytes, 0);
 }
