@@ -13,6 +13,7 @@ mod tests;
 mod walk;
 
 use std::hash::Hasher;
+use std::mem;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use opentelemetry::KeyValue;
@@ -28,19 +29,19 @@ pub(super) use walk::{attribute_key, fields};
 
 /// Enough for a span of ten short attributes; a longer one grows.
 const USUAL_BYTES: usize = 768;
-/// As many attributes as that, with those that each span has.
-const USUAL_ATTRIBUTES: usize = 16;
 
 /// Flag of `Span` and `Link`: whether the other span is remote is known.
 const HAS_IS_REMOTE: u32 = 0x100;
 /// Flag of `Span` and `Link`: the other span is remote.
 const IS_REMOTE: u32 = 0x200;
 
+/// The field of `Span` that holds an attribute.
+const ATTRIBUTE: u32 = 9;
+
 /// Writes one OTLP `Span` message.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct SpanEncoder {
     bytes: Vec<u8>,
-    attributes: Vec<Written>,
     keys: Keys,
     dropped_attributes: u32,
     start: u64,
@@ -50,51 +51,39 @@ pub(super) struct SpanEncoder {
 #[derive(Debug, Default)]
 pub(super) struct Preset {
     bytes: Vec<u8>,
-    attributes: Vec<Written>,
     keys: Keys,
 }
 
 impl Preset {
     pub(super) fn new(attributes: &[KeyValue]) -> Self {
-        let mut encoder = SpanEncoder {
-            bytes: Vec::new(),
-            attributes: Vec::with_capacity(attributes.len()),
-            keys: Keys::default(),
-            dropped_attributes: 0,
-            start: 0,
-        };
+        let mut encoder = SpanEncoder::default();
         for attribute in attributes {
             encoder.attribute(attribute);
         }
         Self {
             bytes: encoder.bytes,
-            attributes: encoder.attributes,
             keys: encoder.keys,
         }
     }
 }
 
-/// Where an attribute lies in the bytes.
-#[derive(Clone, Copy, Debug)]
-struct Written {
-    /// Of its key, which is compared only where this is equal.
-    hash: u64,
-    start: usize,
-    end: usize,
-}
-
-/// Which keys may have been set: a bit each, by their hashes. Hardly any is set twice, so that
-/// hardly any has to be looked for.
+/// Which keys may have been set: a bit each, by their hashes. There are so many bits that hardly
+/// ever a key has to be looked for that was not set.
 #[derive(Clone, Copy, Debug, Default)]
-struct Keys(u64);
+struct Keys([u64; 16]);
 
 impl Keys {
     /// Whether it may have been there already.
-    fn insert(&mut self, hash: u64) -> bool {
-        let bit = 1 << (hash >> (u64::BITS - 6));
-        let may_be_there = self.0 & bit != 0;
-        self.0 |= bit;
-        may_be_there
+    #[inline]
+    fn insert(&mut self, key: &str) -> bool {
+        let hash = hash(key);
+        let bit = 1 << (hash & 63);
+        let word = self.0.get_mut((hash >> 6 & 15) as usize);
+        word.is_some_and(|word| {
+            let may_be_there = *word & bit != 0;
+            *word |= bit;
+            may_be_there
+        })
     }
 }
 
@@ -105,7 +94,7 @@ impl SpanEncoder {
         parent: &SpanContext,
         kind: &SpanKind,
         start: SystemTime,
-    ) -> Self {
+    ) -> Box<Self> {
         let start = unix_nanos(start);
         let mut bytes = spare::bytes(USUAL_BYTES);
         put_bytes(1, &context.trace_id().to_bytes(), &mut bytes);
@@ -117,46 +106,36 @@ impl SpanEncoder {
         put_varint(6, kind_number(kind), &mut bytes);
         put_fixed64(7, start, &mut bytes);
         put_fixed32(16, flags(context, parent), &mut bytes);
-        Self {
+        let mut encoder = spare::encoder();
+        *encoder = Self {
             bytes,
-            attributes: spare::attributes(USUAL_ATTRIBUTES),
             keys: Keys::default(),
             dropped_attributes: 0,
             start,
-        }
+        };
+        encoder
     }
 
     /// Sets these attributes. No others are set before.
     pub(super) fn preset(&mut self, preset: &Preset) {
-        let by = self.bytes.len();
         self.bytes.extend_from_slice(&preset.bytes);
-        let moved = preset.attributes.iter().map(|written| Written {
-            hash: written.hash,
-            start: written.start + by,
-            end: written.end + by,
-        });
-        self.attributes.extend(moved);
         self.keys = preset.keys;
     }
 
     /// Sets an attribute. A later value of a key replaces the earlier one, as OTLP demands that
     /// keys are unique. An empty key and a value with NaN or an infinity are left out and
     /// counted in `dropped_attributes_count`.
+    #[inline]
     pub(super) fn attribute(&mut self, attribute: &KeyValue) {
         let before = self.bytes.len();
-        if !put_attribute(9, attribute, &mut self.bytes) {
+        if !put_attribute(ATTRIBUTE, attribute, &mut self.bytes) {
             self.dropped_attributes = self.dropped_attributes.saturating_add(1);
             return;
         }
-        let len = self.bytes.len() - before;
         let key = attribute.key.as_str();
-        let hash = hash(key);
-        if self.keys.insert(hash) {
-            self.forget(key, hash);
+        if self.keys.insert(key) {
+            self.forget(key, before);
         }
-        let end = self.bytes.len();
-        let start = end - len;
-        self.attributes.push(Written { hash, start, end });
     }
 
     /// Adds an event.
@@ -188,7 +167,12 @@ impl SpanEncoder {
 
     /// Ends the message. A clock that went back in between makes the span zero long, never
     /// negative. The bytes may be [kept](keep_bytes) for the next one.
-    pub(super) fn finish(mut self, name: &str, status: &Status, end: SystemTime) -> Vec<u8> {
+    pub(super) fn finish(
+        mut self: Box<Self>,
+        name: &str,
+        status: &Status,
+        end: SystemTime,
+    ) -> Vec<u8> {
         put_string(5, name, &mut self.bytes);
         put_fixed64(8, unix_nanos(end).max(self.start), &mut self.bytes);
         put_varint(10, u64::from(self.dropped_attributes), &mut self.bytes);
@@ -205,28 +189,24 @@ impl SpanEncoder {
                 put_varint(3, 2, &mut self.bytes);
             }
         }
-        spare::keep_attributes(self.attributes);
-        self.bytes
+        let bytes = mem::take(&mut self.bytes);
+        spare::keep_encoder(self);
+        bytes
     }
 
-    /// Takes an earlier attribute of this key out of the bytes again.
-    fn forget(&mut self, key: &str, hash: u64) {
-        let same = |written: &Written| {
-            written.hash == hash && {
-                let field = self.bytes.get(written.start..written.end);
-                let pair = field.and_then(|field| fields(field).next()?.message(9));
-                pair.and_then(attribute_key) == Some(key.as_bytes())
-            }
-        };
-        let Some(at) = self.attributes.iter().position(same) else {
-            return;
-        };
-        let gone = self.attributes.remove(at);
-        self.bytes.drain(gone.start..gone.end);
-        let len = gone.end - gone.start;
-        for later in self.attributes.iter_mut().skip(at) {
-            later.start -= len;
-            later.end -= len;
+    /// Takes the attribute of this key out of the first so many bytes again, if there is one.
+    #[cold]
+    fn forget(&mut self, key: &str, before: usize) {
+        let mut end = 0;
+        let place = fields(self.bytes.get(..before).unwrap_or_default()).find_map(|field| {
+            let start = end;
+            end += field.raw.len();
+            // Of a pair, the key was written first.
+            let known = fields(field.message(ATTRIBUTE)?).next()?.message(1)?;
+            (known == key.as_bytes()).then_some(start..end)
+        });
+        if let Some(place) = place {
+            self.bytes.drain(place);
         }
     }
 }

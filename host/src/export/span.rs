@@ -64,7 +64,7 @@ pub struct RecordingSpan {
 
 #[derive(Debug)]
 struct Open {
-    encoder: SpanEncoder,
+    encoder: Box<SpanEncoder>,
     name: Cow<'static, str>,
     status: Status,
     project: Arc<Project>,

@@ -4,9 +4,17 @@ use opentelemetry::{Array, KeyValue, Value};
 use prost::encoding::{WireType, encoded_len_varint};
 
 use super::field::{
-    SHORT_LEN, delimited_len, put_bytes, put_delimiter, put_delimiters, put_fixed64, put_key,
-    put_raw_varint,
+    SHORT_LEN, SHORT_TAG, delimited_len, put_bytes, put_delimiter, put_fixed64, put_key,
+    put_raw_varint, short_delimiter,
 };
+
+/// The key of a `KeyValue`'s value.
+const VALUE: u8 = 2 << 3 | WireType::LengthDelimited as u8;
+/// Those of what can be in an `AnyValue` and is short.
+const TEXT: u8 = 1 << 3 | WireType::LengthDelimited as u8;
+const BOOL: u8 = 2 << 3 | WireType::Varint as u8;
+const INT: u8 = 3 << 3 | WireType::Varint as u8;
+const DOUBLE: u8 = 4 << 3 | WireType::SixtyFourBit as u8;
 
 /// Attributes as repeated `KeyValue` fields with this tag: what a message that has such a field
 /// may have appended. What cannot be written is left out.
@@ -53,44 +61,75 @@ pub(super) fn put_attribute(tag: u32, attribute: &KeyValue, bytes: &mut Vec<u8>)
     if key.is_empty() {
         return false;
     }
-    match &attribute.value {
-        Value::String(text) => put_text(tag, key, text.as_str(), bytes),
-        value => {
-            let Some(len) = value_len(value) else {
-                return false;
-            };
-            put_delimiter(tag, pair_len(key, len), bytes);
-            put_bytes(1, key.as_bytes(), bytes);
-            put_delimiter(2, len, bytes);
-            put_value(value, bytes);
+    let is_written = match &attribute.value {
+        Value::String(text) => {
+            let text = text.as_str();
+            let len = text.len();
+            let head = [VALUE, (2 + len) as u8, TEXT, len as u8];
+            put_short(tag, key, head, text, bytes)
         }
+        Value::Bool(value) => {
+            let value = [VALUE, 2, BOOL, u8::from(*value)];
+            put_short(tag, key, value, "", bytes)
+        }
+        Value::I64(value @ 0..0x80) => {
+            let value = [VALUE, 2, INT, *value as u8];
+            put_short(tag, key, value, "", bytes)
+        }
+        Value::I64(value @ 0x80..0x4000) => {
+            let value = [VALUE, 3, INT, *value as u8 | 0x80, (*value >> 7) as u8];
+            put_short(tag, key, value, "", bytes)
+        }
+        Value::F64(value) if value.is_finite() => {
+            let [a, b, c, d, e, f, g, h] = value.to_le_bytes();
+            let value = [VALUE, 9, DOUBLE, a, b, c, d, e, f, g, h];
+            put_short(tag, key, value, "", bytes)
+        }
+        _ => false,
+    };
+    is_written || put_long(tag, key, &attribute.value, bytes)
+}
+
+/// Writes an attribute, if its length and all in it take a byte, as those of most do: `value` is
+/// its `AnyValue` field, but for the `text` that this ends with. Always inlined, for the sake of
+/// what is known of the lengths.
+#[inline(always)]
+fn put_short<const N: usize>(
+    tag: u32,
+    key: &str,
+    value: [u8; N],
+    text: &str,
+    bytes: &mut Vec<u8>,
+) -> bool {
+    let pair = 2 + key.len() + N + text.len();
+    let is_short = tag < SHORT_TAG && pair < SHORT_LEN;
+    if is_short {
+        let ([a, b], [c, d]) = (short_delimiter(tag, pair), short_delimiter(1, key.len()));
+        bytes.reserve(2 + pair);
+        bytes.extend_from_slice(&[a, b, c, d]);
+        bytes.extend_from_slice(key.as_bytes());
+        bytes.extend_from_slice(&value);
+        bytes.extend_from_slice(text.as_bytes());
     }
+    is_short
+}
+
+/// Writes any attribute, and says whether it could.
+fn put_long(tag: u32, key: &str, value: &Value, bytes: &mut Vec<u8>) -> bool {
+    let Some(len) = value_len(value) else {
+        return false;
+    };
+    put_delimiter(tag, pair_len(key, len), bytes);
+    put_bytes(1, key.as_bytes(), bytes);
+    put_delimiter(2, len, bytes);
+    put_value(value, bytes);
     true
 }
 
-/// Most attributes are texts, and most texts are short.
-#[inline]
-fn put_text(tag: u32, key: &str, text: &str, bytes: &mut Vec<u8>) {
-    // A head of two bytes before the key, and two of them before the text.
-    let pair = 2 + key.len() + 4 + text.len();
-    if pair < SHORT_LEN {
-        bytes.reserve(2 + pair);
-        put_delimiters([(tag, pair), (1, key.len())], bytes);
-        bytes.extend_from_slice(key.as_bytes());
-        put_delimiters([(2, 2 + text.len()), (1, text.len())], bytes);
-        bytes.extend_from_slice(text.as_bytes());
-    } else {
-        let value = delimited_len(1, text.len());
-        put_delimiter(tag, pair_len(key, value), bytes);
-        put_bytes(1, key.as_bytes(), bytes);
-        put_delimiter(2, value, bytes);
-        put_bytes(1, text.as_bytes(), bytes);
-    }
-}
-
-/// What is in an `AnyValue` message that is no text.
+/// What is in an `AnyValue` message.
 fn put_value(value: &Value, bytes: &mut Vec<u8>) {
     match value {
+        Value::String(text) => put_bytes(1, text.as_str().as_bytes(), bytes),
         Value::Bool(value) => put_bool(*value, bytes),
         Value::I64(value) => put_int(*value, bytes),
         Value::F64(value) => put_fixed64(4, value.to_bits(), bytes),
@@ -166,7 +205,7 @@ fn put_elements(array: &Array, bytes: &mut Vec<u8>) {
 
 /// `AnyValue` is a `oneof`: its fields are written also when they hold the default.
 fn put_bool(value: bool, bytes: &mut Vec<u8>) {
-    bytes.extend_from_slice(&[2 << 3, u8::from(value)]);
+    bytes.extend_from_slice(&[BOOL, u8::from(value)]);
 }
 
 #[inline]

@@ -3,7 +3,7 @@
 use prost::encoding::{self, WireType, encoded_len_varint, key_len};
 
 /// Keys of smaller tags take a byte.
-const SHORT_TAG: u32 = 0x80 >> 3;
+pub(super) const SHORT_TAG: u32 = 0x80 >> 3;
 /// So do smaller lengths.
 pub(super) const SHORT_LEN: usize = 0x80;
 
@@ -23,26 +23,9 @@ pub(in crate::export) fn put_delimiter(tag: u32, len: usize, bytes: &mut Vec<u8>
     }
 }
 
-/// Writes the heads of a length-delimited field and of the first one inside it, at once where
-/// they are short. Always inlined: what is known of the tags is then not looked at.
-#[inline(always)]
-pub(super) fn put_delimiters(
-    [(tag, len), (inner, inner_len)]: [(u32, usize); 2],
-    bytes: &mut Vec<u8>,
-) {
-    // The inner length is less than the outer one.
-    if tag < SHORT_TAG && inner < SHORT_TAG && len < SHORT_LEN {
-        let ([a, b], [c, d]) = (short_delimiter(tag, len), short_delimiter(inner, inner_len));
-        bytes.extend_from_slice(&[a, b, c, d]);
-    } else {
-        put_delimiter(tag, len, bytes);
-        put_delimiter(inner, inner_len, bytes);
-    }
-}
-
 /// A key of one byte and a length of one byte.
 #[inline]
-fn short_delimiter(tag: u32, len: usize) -> [u8; 2] {
+pub(super) fn short_delimiter(tag: u32, len: usize) -> [u8; 2] {
     [delimiter_key(tag) as u8, len as u8]
 }
 

@@ -2,16 +2,14 @@
 
 use std::cell::Cell;
 
-use super::Written;
+use super::SpanEncoder;
 
 /// A span larger than this gives its buffer back to the system.
 const MAX_BYTES: usize = 16 * 1_024;
-/// As one with more attributes than this does.
-const MAX_ATTRIBUTES: usize = 256;
 
 thread_local! {
     static BYTES: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
-    static ATTRIBUTES: Cell<Vec<Written>> = const { Cell::new(Vec::new()) };
+    static ENCODER: Cell<Option<Box<SpanEncoder>>> = const { Cell::new(None) };
 }
 
 /// An empty buffer with room for so many bytes at least.
@@ -22,11 +20,10 @@ pub(super) fn bytes(room: usize) -> Vec<u8> {
     bytes
 }
 
-/// An empty list with room for so many attributes at least.
-pub(super) fn attributes(room: usize) -> Vec<Written> {
-    let mut attributes = ATTRIBUTES.try_with(Cell::take).unwrap_or_default();
-    attributes.reserve(room);
-    attributes
+/// An encoder in whatever state.
+pub(super) fn encoder() -> Box<SpanEncoder> {
+    let spare = ENCODER.try_with(Cell::take).ok().flatten();
+    spare.unwrap_or_default()
 }
 
 /// Keeps the bytes of a span that nobody needs any more.
@@ -37,11 +34,9 @@ pub(in crate::export) fn keep_bytes(mut bytes: Vec<u8>) {
     }
 }
 
-pub(super) fn keep_attributes(mut attributes: Vec<Written>) {
-    if attributes.capacity() <= MAX_ATTRIBUTES {
-        attributes.clear();
-        let _ = ATTRIBUTES.try_with(|spare| spare.set(attributes));
-    }
+/// Keeps an encoder without its bytes.
+pub(super) fn keep_encoder(encoder: Box<SpanEncoder>) {
+    let _ = ENCODER.try_with(|spare| spare.set(Some(encoder)));
 }
 
 #[cfg(test)]

@@ -29,12 +29,12 @@ fn at(nanos: u64) -> SystemTime {
     UNIX_EPOCH + Duration::from_nanos(nanos)
 }
 
-fn encoder() -> SpanEncoder {
+fn encoder() -> Box<SpanEncoder> {
     let root = SpanContext::empty_context();
     SpanEncoder::new(&context(1, 2, false), &root, &SpanKind::Internal, at(10))
 }
 
-fn finish(encoder: SpanEncoder) -> Span {
+fn finish(encoder: Box<SpanEncoder>) -> Span {
     let bytes = encoder.finish("work", &Status::Unset, at(20));
     Span::decode(bytes.as_slice()).unwrap()
 }
