@@ -65,8 +65,6 @@ pub struct RecordingSpan {
 #[derive(Debug)]
 struct Open {
     encoder: Box<SpanEncoder>,
-    name: Cow<'static, str>,
-    status: Status,
     project: Arc<Project>,
     session: Option<Arc<str>>,
     pipeline: Pipeline,
@@ -130,7 +128,7 @@ impl RecordingSpan {
     ) -> Self {
         let kind = builder.span_kind.unwrap_or(SpanKind::Internal);
         let start = builder.start_time.unwrap_or_else(SystemTime::now);
-        let mut encoder = SpanEncoder::new(&context, parent, &kind, start);
+        let mut encoder = SpanEncoder::new(&context, parent, builder.name, &kind, start);
         if marked {
             encoder.preset(project.preset());
         }
@@ -152,8 +150,6 @@ impl RecordingSpan {
             context,
             open: Some(Open {
                 encoder,
-                name: builder.name,
-                status: Status::Unset,
                 project,
                 session,
                 pipeline: pipeline.clone(),
@@ -194,13 +190,9 @@ impl Span for RecordingSpan {
         }
     }
 
-    /// `Ok` is final, and nothing is undone by `Unset`.
     fn set_status(&mut self, status: Status) {
-        if let Some(open) = &mut self.open
-            && open.status != Status::Ok
-            && status != Status::Unset
-        {
-            open.status = status;
+        if let Some(open) = &mut self.open {
+            open.encoder.status(status);
         }
     }
 
@@ -209,7 +201,7 @@ impl Span for RecordingSpan {
         T: Into<Cow<'static, str>>,
     {
         if let Some(open) = &mut self.open {
-            open.name = new_name.into();
+            open.encoder.name(new_name.into());
         }
     }
 
@@ -224,7 +216,7 @@ impl Span for RecordingSpan {
             let span = EndedSpan {
                 project: open.project,
                 session: open.session,
-                bytes: open.encoder.finish(&open.name, &open.status, timestamp),
+                bytes: open.encoder.finish(timestamp),
             };
             open.pipeline.submit(&span);
             keep_bytes(span.bytes);

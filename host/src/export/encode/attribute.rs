@@ -55,7 +55,7 @@ fn pair_len(key: &str, value_len: usize) -> usize {
 
 /// Writes an attribute, and says whether it could: one with an empty key, NaN or an infinity is left
 /// out.
-#[inline]
+#[inline(always)]
 pub(super) fn put_attribute(tag: u32, attribute: &KeyValue, bytes: &mut Vec<u8>) -> bool {
     let key = attribute.key.as_str();
     if key.is_empty() {

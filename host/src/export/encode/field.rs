@@ -61,10 +61,12 @@ pub(in crate::export) fn put_varint(tag: u32, value: u64, bytes: &mut Vec<u8>) {
     }
 }
 
+/// As the tags of all such fields of a span are, `tag` is less than `SHORT_TAG`.
 #[inline]
-pub(in crate::export) fn put_fixed64(tag: u32, value: u64, bytes: &mut Vec<u8>) {
-    put_key(tag, WireType::SixtyFourBit, bytes);
-    bytes.extend_from_slice(&value.to_le_bytes());
+pub(super) fn put_fixed64(tag: u32, value: u64, bytes: &mut Vec<u8>) {
+    let key = (tag << 3 | WireType::SixtyFourBit as u32) as u8;
+    let [a, b, c, d, e, f, g, h] = value.to_le_bytes();
+    bytes.extend_from_slice(&[key, a, b, c, d, e, f, g, h]);
 }
 
 #[inline]

@@ -31,11 +31,17 @@ fn at(nanos: u64) -> SystemTime {
 
 fn encoder() -> Box<SpanEncoder> {
     let root = SpanContext::empty_context();
-    SpanEncoder::new(&context(1, 2, false), &root, &SpanKind::Internal, at(10))
+    SpanEncoder::new(
+        &context(1, 2, false),
+        &root,
+        "work".into(),
+        &SpanKind::Internal,
+        at(10),
+    )
 }
 
 fn finish(encoder: Box<SpanEncoder>) -> Span {
-    let bytes = encoder.finish("work", &Status::Unset, at(20));
+    let bytes = encoder.finish(at(20));
     Span::decode(bytes.as_slice()).unwrap()
 }
 
@@ -43,8 +49,13 @@ fn finish(encoder: Box<SpanEncoder>) -> Span {
 #[test]
 fn a_whole_span_is_read_back() {
     let parent = context(7, 9, true);
-    let mut encoder =
-        SpanEncoder::new(&context(7, 8, false), &parent, &SpanKind::Client, at(1_000));
+    let mut encoder = SpanEncoder::new(
+        &context(7, 8, false),
+        &parent,
+        "ask".into(),
+        &SpanKind::Client,
+        at(1_000),
+    );
     encoder.attribute(&KeyValue::new("llm.model_name", "gpt"));
     encoder.event(
         "exception",
@@ -52,8 +63,8 @@ fn a_whole_span_is_read_back() {
         &[KeyValue::new("exception.message", "no")],
     );
     encoder.link(&context(5, 6, true), &[KeyValue::new("why", 1)]);
-    let status = Status::error("broken");
-    let bytes = encoder.finish("ask", &status, at(2_000));
+    encoder.status(Status::error("broken"));
+    let bytes = encoder.finish(at(2_000));
     let span = Span::decode(bytes.as_slice()).unwrap();
 
     assert_eq!(span.trace_id, 7_u128.to_be_bytes());
@@ -147,7 +158,7 @@ fn what_cannot_be_written_is_counted() {
 /// A clock that is set back does not make a span of negative length.
 #[test]
 fn a_span_never_ends_before_it_starts() {
-    let bytes = encoder().finish("work", &Status::Unset, at(5));
+    let bytes = encoder().finish(at(5));
     let span = Span::decode(bytes.as_slice()).unwrap();
     assert_eq!(span.end_time_unix_nano, 10);
 }
@@ -165,7 +176,10 @@ proptest! {
     ) {
         let end = start.saturating_add(length);
         let root = SpanContext::empty_context();
-        let mut encoder = SpanEncoder::new(&context(1, 2, false), &root, &SpanKind::Server, at(start));
+        let mut encoder =
+            SpanEncoder::new(&context(1, 2, false), &root, "".into(), &SpanKind::Server, at(start));
+        encoder.name(name.clone().into());
+        encoder.status(Status::error(message.clone()));
         attributes.iter().for_each(|attribute| encoder.attribute(attribute));
         for (name, time, attributes) in &events {
             encoder.event(name, at(*time), attributes);
@@ -173,7 +187,7 @@ proptest! {
         for (trace, span, attributes) in &links {
             encoder.link(&context(*trace, *span, false), attributes);
         }
-        let bytes = encoder.finish(&name, &Status::error(message.clone()), at(end));
+        let bytes = encoder.finish(at(end));
         let span = Span::decode(bytes.as_slice()).unwrap();
 
         prop_assert_eq!(span.attributes, last_of_each(&attributes));
