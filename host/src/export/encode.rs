@@ -26,7 +26,8 @@ pub(super) use attribute::encode_attributes;
 use attribute::{attributes_len, put_attribute, put_attributes, unwritable};
 pub(super) use field::{delimited_len, put_delimiter, put_string, string_len};
 use field::{put_bytes, put_fixed32, put_fixed64, put_varint, short_delimiter, uint_len};
-pub(super) use spare::keep_bytes;
+pub(crate) use spare::attributes as spare_attributes;
+pub(super) use spare::{keep_attributes, keep_bytes};
 pub(super) use walk::{attribute_key, fields};
 
 /// Enough for a span of ten short attributes; a longer one grows.
@@ -146,11 +147,11 @@ impl SpanEncoder {
     #[inline(always)]
     pub(super) fn attribute(&mut self, attribute: &KeyValue) {
         let before = self.bytes.len();
-        if !put_attribute(ATTRIBUTE, attribute, &mut self.bytes) {
+        let key = attribute.key.as_str();
+        if !put_attribute(ATTRIBUTE, key, &attribute.value, &mut self.bytes) {
             self.dropped_attributes = self.dropped_attributes.saturating_add(1);
             return;
         }
-        let key = attribute.key.as_str();
         if self.keys.insert(key) {
             self.forget(key, before);
         }

@@ -58,6 +58,7 @@ pub use destination::{
     Destination, DestinationResolver, OtlpDestination, Protocol, RequestLimits, ResolveError,
     Routing,
 };
+pub(crate) use encode::spare_attributes;
 pub use flush::{FlushReport, TenantFlush};
 pub use ingest::{EncodedSpans, IngestError, Receipt, Settlement};
 pub use ledger::ProjectStats;

@@ -13,7 +13,7 @@ use opentelemetry::trace::{
 use rand::rngs::SmallRng;
 use rand::{RngExt, SeedableRng};
 
-use super::encode::{SpanEncoder, keep_bytes};
+use super::encode::{SpanEncoder, keep_attributes, keep_bytes};
 use super::packed::PackedSpans;
 use super::parcel::Outgoing;
 use super::pipeline::Pipeline;
@@ -133,12 +133,15 @@ impl RecordingSpan {
             encoder.preset(project.preset());
         }
         let mut session = session;
-        for attribute in builder.attributes.iter().flatten() {
-            if attribute.key.as_str() == SESSION_ID {
-                session = Some(attribute.value.as_str().into());
-            } else {
-                encoder.attribute(attribute);
+        if let Some(attributes) = builder.attributes {
+            for attribute in &attributes {
+                if attribute.key.as_str() == SESSION_ID {
+                    session = Some(attribute.value.as_str().into());
+                } else {
+                    encoder.attribute(attribute);
+                }
             }
+            keep_attributes(attributes);
         }
         for event in builder.events.iter().flatten() {
             encoder.event(&event.name, event.timestamp, &event.attributes);

@@ -88,7 +88,7 @@ impl TelemetryManager {
         &self,
         whose: Whose<'_>,
         session: Option<Arc<str>>,
-        builder: SpanBuilder,
+        mut builder: SpanBuilder,
         parent: &Context,
     ) -> Option<Begun> {
         if parent.is_telemetry_suppressed() {
@@ -110,7 +110,6 @@ impl TelemetryManager {
             });
         }
 
-        let mut builder = builder;
         builder.start_time.get_or_insert(now);
         if let Some(other) = lineage.link {
             let links = builder.links.get_or_insert_default();

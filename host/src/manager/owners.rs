@@ -122,7 +122,8 @@ impl Lineage {
     /// A parent that is not ours, from another library or another process, belongs to nobody;
     /// the first project that joins its trace has it.
     pub(super) fn of(parent: &Context, project: &Arc<Project>, owners: &TraceOwners) -> Self {
-        let span = parent.span().span_context().clone();
+        let span = parent.span();
+        let span = span.span_context();
         if !span.is_valid() {
             return Self::root(None);
         }
@@ -133,11 +134,11 @@ impl Lineage {
         };
         if owner.name() == project.name() {
             return Self {
-                parent: span,
+                parent: span.clone(),
                 link: None,
             };
         }
-        Self::root((owner.tenant_id() == project.tenant_id()).then_some(span))
+        Self::root((owner.tenant_id() == project.tenant_id()).then(|| span.clone()))
     }
 
     fn root(link: Option<SpanContext>) -> Self {

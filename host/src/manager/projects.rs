@@ -25,6 +25,8 @@ pub(super) struct ProjectCache {
 #[derive(Debug)]
 struct Tenant {
     since: SystemTime,
+    /// From when on it is forgotten; none where the clock does not go as far.
+    until: Option<SystemTime>,
     /// The one that was used last first. Few tenants have more than a few.
     projects: Vec<Arc<Project>>,
 }
@@ -52,8 +54,7 @@ impl ProjectCache {
     pub(super) fn get(&self, tenant: &str, service: &str, now: SystemTime) -> Option<Arc<Project>> {
         let mut tenants = self.lock();
         let entry = tenants.get_mut(tenant)?;
-        let age = now.duration_since(entry.since);
-        if age.map_or(true, |age| age >= self.time_to_live) {
+        if now < entry.since || entry.until.is_some_and(|until| now >= until) {
             tenants.pop(tenant);
             return None;
         }
@@ -73,6 +74,7 @@ impl ProjectCache {
         let mut tenants = self.lock();
         let entry = tenants.get_or_insert_mut(tenant.clone(), || Tenant {
             since: now,
+            until: now.checked_add(self.time_to_live),
             projects: Vec::with_capacity(1),
         });
         let of_service = |known: &&Arc<Project>| known.service() == project.service();

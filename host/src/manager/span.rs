@@ -22,6 +22,7 @@ use opentelemetry::{Context, KeyValue, Value};
 use super::TelemetryManager;
 use super::begin::{CurrentSpan, Whose};
 use super::propagation::Caller;
+use crate::export::spare_attributes;
 
 /// The attribute that holds a span's OpenInference kind.
 const KIND: &str = "openinference.span.kind";
@@ -34,7 +35,8 @@ pub struct SpanBuilder<'a> {
     tenant: &'a str,
     service: Option<Cow<'a, str>>,
     session: Option<Arc<str>>,
-    caller: Option<Caller>,
+    /// In a box, as few have one and it is large.
+    caller: Option<Box<Caller>>,
     component: Option<&'a str>,
     latency_key: Option<&'static str>,
     attributes: Vec<KeyValue>,
@@ -55,7 +57,7 @@ impl<'a> SpanBuilder<'a> {
             caller: None,
             component: None,
             latency_key: None,
-            attributes: Vec::new(),
+            attributes: spare_attributes(),
         }
     }
 
@@ -83,7 +85,7 @@ impl<'a> SpanBuilder<'a> {
     /// span.in_scope(|_| ());
     /// ```
     pub fn caller(mut self, headers: &HeaderMap) -> Self {
-        self.caller = Some(Caller::of(headers));
+        self.caller = Some(Box::new(Caller::of(headers)));
         self
     }
 
@@ -121,8 +123,14 @@ impl<'a> SpanBuilder<'a> {
     }
 
     /// Several attributes.
+    #[inline]
     pub fn attributes(mut self, attributes: impl IntoIterator<Item = KeyValue>) -> Self {
-        self.attributes.extend(attributes);
+        let attributes = attributes.into_iter();
+        self.attributes.reserve(attributes.size_hint().0);
+        // One by one, an array of them is not moved as a whole before.
+        for attribute in attributes {
+            self.attributes.push(attribute);
+        }
         self
     }
 
@@ -144,7 +152,8 @@ impl<'a> SpanBuilder<'a> {
             tenant: self.tenant,
             service: self.service.as_deref(),
         };
-        let builder = OtelSpanBuilder::from_name(self.name).with_attributes(self.attributes);
+        let mut builder = OtelSpanBuilder::from_name(self.name);
+        builder.attributes = Some(self.attributes);
         let begun = self.manager.begin(whose, self.session, builder, &parent);
         Span {
             current: begun.map(|begun| begun.into_current(&parent)),

@@ -26,7 +26,7 @@ pub(in crate::export) fn encode_attributes(tag: u32, attributes: &[KeyValue]) ->
 
 pub(super) fn put_attributes(tag: u32, attributes: &[KeyValue], bytes: &mut Vec<u8>) {
     for attribute in attributes {
-        put_attribute(tag, attribute, bytes);
+        put_attribute(tag, attribute.key.as_str(), &attribute.value, bytes);
     }
 }
 
@@ -56,18 +56,26 @@ fn pair_len(key: &str, value_len: usize) -> usize {
 /// Writes an attribute, and says whether it could: one with an empty key, NaN or an infinity is left
 /// out.
 #[inline(always)]
-pub(super) fn put_attribute(tag: u32, attribute: &KeyValue, bytes: &mut Vec<u8>) -> bool {
-    let key = attribute.key.as_str();
+pub(super) fn put_attribute(tag: u32, key: &str, value: &Value, bytes: &mut Vec<u8>) -> bool {
     if key.is_empty() {
         return false;
     }
-    let is_written = match &attribute.value {
-        Value::String(text) => {
-            let text = text.as_str();
-            let len = text.len();
-            let head = [VALUE, (2 + len) as u8, TEXT, len as u8];
-            put_short(tag, key, head, text, bytes)
-        }
+    // Most are texts, and to ask for one thing is cheaper than to tell all of them apart.
+    let is_written = if let Value::String(text) = value {
+        let text = text.as_str();
+        let len = text.len();
+        let head = [VALUE, (2 + len) as u8, TEXT, len as u8];
+        put_short(tag, key, head, text, bytes)
+    } else {
+        put_number(tag, key, value, bytes)
+    };
+    is_written || put_long(tag, key, value, bytes)
+}
+
+/// Writes a number, if it is short.
+#[inline(always)]
+fn put_number(tag: u32, key: &str, value: &Value, bytes: &mut Vec<u8>) -> bool {
+    match value {
         Value::Bool(value) => {
             let value = [VALUE, 2, BOOL, u8::from(*value)];
             put_short(tag, key, value, "", bytes)
@@ -86,8 +94,7 @@ pub(super) fn put_attribute(tag: u32, attribute: &KeyValue, bytes: &mut Vec<u8>)
             put_short(tag, key, value, "", bytes)
         }
         _ => false,
-    };
-    is_written || put_long(tag, key, &attribute.value, bytes)
+    }
 }
 
 /// Writes an attribute, if its length and all in it take a byte, as those of most do: `value` is

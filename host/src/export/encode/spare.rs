@@ -2,13 +2,18 @@
 
 use std::cell::Cell;
 
+use opentelemetry::KeyValue;
+
 use super::SpanEncoder;
 
 /// A span larger than this gives its buffer back to the system.
 const MAX_BYTES: usize = 16 * 1_024;
+/// As one with more attributes than this does.
+const MAX_ATTRIBUTES: usize = 256;
 
 thread_local! {
     static BYTES: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
+    static ATTRIBUTES: Cell<Vec<KeyValue>> = const { Cell::new(Vec::new()) };
     static ENCODER: Cell<Option<Box<SpanEncoder>>> = const { Cell::new(None) };
 }
 
@@ -18,6 +23,11 @@ pub(super) fn bytes(room: usize) -> Vec<u8> {
     let mut bytes = BYTES.try_with(Cell::take).unwrap_or_default();
     bytes.reserve(room);
     bytes
+}
+
+/// An empty list for the attributes that a span is to begin with.
+pub(crate) fn attributes() -> Vec<KeyValue> {
+    ATTRIBUTES.try_with(Cell::take).unwrap_or_default()
 }
 
 /// An encoder in whatever state.
@@ -31,6 +41,14 @@ pub(in crate::export) fn keep_bytes(mut bytes: Vec<u8>) {
     if bytes.capacity() <= MAX_BYTES {
         bytes.clear();
         let _ = BYTES.try_with(|spare| spare.set(bytes));
+    }
+}
+
+/// Keeps the list of attributes that are written.
+pub(in crate::export) fn keep_attributes(mut attributes: Vec<KeyValue>) {
+    if attributes.capacity() <= MAX_ATTRIBUTES {
+        attributes.clear();
+        let _ = ATTRIBUTES.try_with(|spare| spare.set(attributes));
     }
 }
 
