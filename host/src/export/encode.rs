@@ -20,12 +20,15 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use bytes::BufMut as _;
 use opentelemetry::KeyValue;
 use opentelemetry::trace::{SpanContext, SpanKind, Status};
+use prost::encoding::WireType;
 use rustc_hash::FxHasher;
 
 pub(super) use attribute::encode_attributes;
 use attribute::{attributes_len, put_attribute, put_attributes, unwritable};
 pub(super) use field::{delimited_len, put_delimiter, put_string, string_len};
-use field::{put_bytes, put_fixed32, put_fixed64, put_varint, short_delimiter, uint_len};
+use field::{
+    put_bytes, put_fixed32, put_fixed64, put_varint, short_delimiter, short_key, uint_len,
+};
 pub(crate) use spare::attributes as spare_attributes;
 pub(super) use spare::{keep_attributes, keep_bytes};
 pub(super) use walk::{attribute_key, fields};
@@ -116,9 +119,8 @@ impl SpanEncoder {
         if parent.is_valid() {
             put_bytes(4, &parent.span_id().to_bytes(), bytes);
         }
-        bytes.extend_from_slice(&[6 << 3, kind_number(kind)]);
-        put_fixed64(7, encoder.start, bytes);
-        put_fixed32(16, flags(context, parent), bytes);
+        let rest = kind_start_and_flags(kind_number(kind), encoder.start, flags(context, parent));
+        bytes.extend_from_slice(&rest);
         encoder
     }
 
@@ -228,8 +230,16 @@ impl SpanEncoder {
 #[inline]
 fn hash(key: &str) -> u64 {
     let mut hasher = FxHasher::default();
-    // As bytes: what is hashed after a string would tell it from others that follow.
-    hasher.write(key.as_bytes());
+    let bytes = key.as_bytes();
+    // By words, of which the last may overlap the one before: bytes take it twice as long.
+    if let Some(last) = bytes.last_chunk() {
+        for word in bytes.as_chunks().0 {
+            hasher.write_u64(u64::from_le_bytes(*word));
+        }
+        hasher.write_u64(u64::from_le_bytes(*last));
+    } else {
+        hasher.write(bytes);
+    }
     hasher.finish()
 }
 
@@ -243,6 +253,20 @@ fn ids(context: &SpanContext) -> [u8; 28] {
     rest.put_slice(&short_delimiter(2, 8));
     rest.put_slice(&context.span_id().to_bytes());
     ids
+}
+
+/// Fields of `Span` that each has, in one piece.
+#[inline]
+fn kind_start_and_flags(kind: u8, start: u64, flags: u32) -> [u8; 17] {
+    let mut fields = [0; 17];
+    let mut rest = fields.as_mut_slice();
+    rest.put_slice(&[short_key(6, WireType::Varint), kind]);
+    rest.put_u8(short_key(7, WireType::SixtyFourBit));
+    rest.put_u64_le(start);
+    // The key of field 16 takes two bytes.
+    rest.put_slice(&[short_key(0, WireType::ThirtyTwoBit) | 0x80, 1]);
+    rest.put_u32_le(flags);
+    fields
 }
 
 fn put_trace_state(context: &SpanContext, bytes: &mut Vec<u8>) {

@@ -125,12 +125,7 @@ impl<'a> SpanBuilder<'a> {
     /// Several attributes.
     #[inline]
     pub fn attributes(mut self, attributes: impl IntoIterator<Item = KeyValue>) -> Self {
-        let attributes = attributes.into_iter();
-        self.attributes.reserve(attributes.size_hint().0);
-        // One by one, an array of them is not moved as a whole before.
-        for attribute in attributes {
-            self.attributes.push(attribute);
-        }
+        self.attributes.extend(attributes);
         self
     }
 

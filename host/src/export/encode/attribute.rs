@@ -5,16 +5,16 @@ use prost::encoding::{WireType, encoded_len_varint};
 
 use super::field::{
     SHORT_LEN, SHORT_TAG, delimited_len, put_bytes, put_delimiter, put_fixed64, put_key,
-    put_raw_varint, short_delimiter,
+    put_raw_varint, short_delimiter, short_key,
 };
 
 /// The key of a `KeyValue`'s value.
-const VALUE: u8 = 2 << 3 | WireType::LengthDelimited as u8;
+const VALUE: u8 = short_key(2, WireType::LengthDelimited);
 /// Those of what can be in an `AnyValue` and is short.
-const TEXT: u8 = 1 << 3 | WireType::LengthDelimited as u8;
-const BOOL: u8 = 2 << 3 | WireType::Varint as u8;
-const INT: u8 = 3 << 3 | WireType::Varint as u8;
-const DOUBLE: u8 = 4 << 3 | WireType::SixtyFourBit as u8;
+const TEXT: u8 = short_key(1, WireType::LengthDelimited);
+const BOOL: u8 = short_key(2, WireType::Varint);
+const INT: u8 = short_key(3, WireType::Varint);
+const DOUBLE: u8 = short_key(4, WireType::SixtyFourBit);
 
 /// Attributes as repeated `KeyValue` fields with this tag: what a message that has such a field
 /// may have appended. What cannot be written is left out.

@@ -26,7 +26,13 @@ pub(in crate::export) fn put_delimiter(tag: u32, len: usize, bytes: &mut Vec<u8>
 /// A key of one byte and a length of one byte.
 #[inline]
 pub(super) fn short_delimiter(tag: u32, len: usize) -> [u8; 2] {
-    [delimiter_key(tag) as u8, len as u8]
+    [short_key(tag, WireType::LengthDelimited), len as u8]
+}
+
+/// A key of one byte.
+#[inline]
+pub(super) const fn short_key(tag: u32, wire_type: WireType) -> u8 {
+    (tag << 3 | wire_type as u32) as u8
 }
 
 fn put_long_delimiter(tag: u32, len: usize, bytes: &mut Vec<u8>) {
@@ -64,7 +70,7 @@ pub(in crate::export) fn put_varint(tag: u32, value: u64, bytes: &mut Vec<u8>) {
 /// As the tags of all such fields of a span are, `tag` is less than `SHORT_TAG`.
 #[inline]
 pub(super) fn put_fixed64(tag: u32, value: u64, bytes: &mut Vec<u8>) {
-    let key = (tag << 3 | WireType::SixtyFourBit as u32) as u8;
+    let key = short_key(tag, WireType::SixtyFourBit);
     let [a, b, c, d, e, f, g, h] = value.to_le_bytes();
     bytes.extend_from_slice(&[key, a, b, c, d, e, f, g, h]);
 }
