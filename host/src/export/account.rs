@@ -2,6 +2,7 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use crossbeam_utils::CachePadded;
 use serde::Serialize;
 
 /// Why a span never reached its backend.
@@ -101,7 +102,9 @@ pub(super) enum Fate {
 /// The counters behind [`SpanStats`].
 #[derive(Debug, Default)]
 pub(super) struct Account {
-    created: AtomicU64,
+    /// Written by those who make spans, and the rest by who settles them: they would hand one line
+    /// of memory to and fro.
+    created: CachePadded<AtomicU64>,
     delivered: AtomicU64,
     spooled: AtomicU64,
     queue_full: AtomicU64,

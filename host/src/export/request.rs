@@ -30,9 +30,11 @@ impl Addressed {
         self.foreign_head.as_ref().unwrap_or(&self.route.head)
     }
 
-    /// Whether the same stands above both.
+    /// Whether it is known that the same stands above both. What stands above spans that were
+    /// made here is their route's, and need not be compared.
     fn has_head_of(&self, other: &Self) -> bool {
-        std::ptr::eq(self.head(), other.head()) || self.head() == other.head()
+        std::ptr::eq(self.head(), other.head())
+            || (self.foreign_head.is_some() && self.head() == other.head())
     }
 
     /// Spans that may share a request have the same.

@@ -8,12 +8,17 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use lru::LruCache;
+use smallvec::SmallVec;
 
 use crate::config::TenantId;
 use crate::export::Project;
 
 /// Services of one tenant that are remembered at once.
 const MAX_SERVICES: usize = 256;
+
+/// How soon it is noted again that a tenant is used: with each span it would take its neighbours in
+/// the order of use from wherever they are in memory.
+const NOTED_AGAIN: Duration = Duration::from_secs(1);
 
 /// Projects by tenant and service, the least recently used forgotten first.
 #[derive(Debug)]
@@ -27,8 +32,10 @@ struct Tenant {
     since: SystemTime,
     /// From when on it is forgotten; none where the clock does not go as far.
     until: Option<SystemTime>,
-    /// The one that was used last first. Few tenants have more than a few.
-    projects: Vec<Arc<Project>>,
+    /// When it was last noted that it is used.
+    used: SystemTime,
+    /// The one that was used last first. Few tenants have more than one.
+    projects: SmallVec<[Arc<Project>; 1]>,
 }
 
 /// How much is remembered.
@@ -53,15 +60,23 @@ impl ProjectCache {
     /// an entry is, so that it is too old.
     pub(super) fn get(&self, tenant: &str, service: &str, now: SystemTime) -> Option<Arc<Project>> {
         let mut tenants = self.lock();
-        let entry = tenants.get_mut(tenant)?;
+        let entry = tenants.peek_mut(tenant)?;
         if now < entry.since || entry.until.is_some_and(|until| now >= until) {
             tenants.pop(tenant);
             return None;
         }
         let of_service = |project: &Arc<Project>| project.service() == service;
         let place = entry.projects.iter().position(of_service)?;
-        entry.projects.get_mut(..=place)?.rotate_right(1);
-        entry.projects.first().cloned()
+        if place > 0 {
+            entry.projects.get_mut(..=place)?.rotate_right(1);
+        }
+        let project = entry.projects.first().cloned();
+        let unused = now.duration_since(entry.used);
+        if unused.map_or(true, |unused| unused >= NOTED_AGAIN) {
+            entry.used = now;
+            tenants.promote(tenant);
+        }
+        project
     }
 
     /// Remember a project. Where two threads made the same one, the first stays.
@@ -75,7 +90,8 @@ impl ProjectCache {
         let entry = tenants.get_or_insert_mut(tenant.clone(), || Tenant {
             since: now,
             until: now.checked_add(self.time_to_live),
-            projects: Vec::with_capacity(1),
+            used: now,
+            projects: SmallVec::new(),
         });
         let of_service = |known: &&Arc<Project>| known.service() == project.service();
         if let Some(known) = entry.projects.iter().find(of_service) {
@@ -141,7 +157,7 @@ mod tests {
         let cache = ProjectCache::new(2, Duration::from_secs(3600));
         remember(&cache, "one");
         remember(&cache, "two");
-        assert!(known(&cache, "one", NOW));
+        assert!(known(&cache, "one", NOW + NOTED_AGAIN));
         remember(&cache, "three");
         assert!(known(&cache, "one", NOW));
         assert!(!known(&cache, "two", NOW));

@@ -45,8 +45,10 @@ impl Queue {
         self.account.created(1);
         let mut state = self.lock();
         let has_room = |state: &State| {
-            let held = state.lanes.queued_of(&span.project);
-            held.allows(more, self.free(state))
+            let free = self.free(state);
+            // What all tenants hold is at hand, and mostly says enough.
+            let allows = |held: Held| held.allows(more, free);
+            allows(state.lanes.queued()) || allows(state.lanes.queued_of(&span.project))
         };
         let mut fits = has_room(&state);
         if !fits && !self.bounds.spills && !patience.is_zero() {
