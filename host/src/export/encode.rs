@@ -60,7 +60,7 @@ pub(super) struct SpanEncoder {
 #[derive(Debug, Default)]
 pub(super) struct Preset {
     bytes: Vec<u8>,
-    keys: Keys,
+    keys: Vec<u64>,
 }
 
 impl Preset {
@@ -71,23 +71,31 @@ impl Preset {
         }
         Self {
             bytes: encoder.bytes,
-            keys: encoder.keys,
+            keys: attributes
+                .iter()
+                .map(|attribute| hash(attribute.key.as_str()))
+                .collect(),
         }
     }
 }
 
 /// Which keys may have been set: a bit each, by their hashes. There are so many bits that hardly
-/// ever a key has to be looked for that was not set.
-#[derive(Clone, Copy, Debug, Default)]
-struct Keys([u64; 16]);
+/// ever a key is looked for that was not set, also in spans of some hundred attributes.
+#[derive(Debug)]
+struct Keys([u64; 64]);
+
+impl Default for Keys {
+    fn default() -> Self {
+        Self([0; 64])
+    }
+}
 
 impl Keys {
     /// Whether it may have been there already.
     #[inline]
-    fn insert(&mut self, key: &str) -> bool {
-        let hash = hash(key);
+    fn insert(&mut self, hash: u64) -> bool {
         let bit = 1 << (hash & 63);
-        let word = self.0.get_mut((hash >> 6 & 15) as usize);
+        let word = self.0.get_mut((hash >> 6 & 63) as usize);
         word.is_some_and(|word| {
             let may_be_there = *word & bit != 0;
             *word |= bit;
@@ -107,7 +115,7 @@ impl SpanEncoder {
     ) -> Box<Self> {
         let mut encoder = spare::encoder();
         encoder.bytes = spare::bytes(USUAL_BYTES);
-        encoder.keys = Keys::default();
+        encoder.keys.0.fill(0);
         encoder.dropped_attributes = 0;
         encoder.start = unix_nanos(start);
         encoder.name = name;
@@ -139,7 +147,9 @@ impl SpanEncoder {
     /// Sets these attributes. No others are set before.
     pub(super) fn preset(&mut self, preset: &Preset) {
         self.bytes.extend_from_slice(&preset.bytes);
-        self.keys = preset.keys;
+        for key in &preset.keys {
+            self.keys.insert(*key);
+        }
     }
 
     /// Sets an attribute. A later value of a key replaces the earlier one, as OTLP demands that
@@ -154,7 +164,7 @@ impl SpanEncoder {
             self.dropped_attributes = self.dropped_attributes.saturating_add(1);
             return;
         }
-        if self.keys.insert(key) {
+        if self.keys.insert(hash(key)) {
             self.forget(key, before);
         }
     }
@@ -213,13 +223,15 @@ impl SpanEncoder {
     /// Takes the attribute of this key out of the first so many bytes again, if there is one.
     #[cold]
     fn forget(&mut self, key: &str, before: usize) {
+        // Of a pair, the key was written first.
+        let mut begin = Vec::with_capacity(delimited_len(1, key.len()));
+        put_string(1, key, &mut begin);
         let mut end = 0;
         let place = fields(self.bytes.get(..before).unwrap_or_default()).find_map(|field| {
             let start = end;
             end += field.raw.len();
-            // Of a pair, the key was written first.
-            let known = fields(field.message(ATTRIBUTE)?).next()?.message(1)?;
-            (known == key.as_bytes()).then_some(start..end)
+            let pair = field.message(ATTRIBUTE)?;
+            pair.starts_with(&begin).then_some(start..end)
         });
         if let Some(place) = place {
             self.bytes.drain(place);

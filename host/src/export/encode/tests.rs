@@ -13,7 +13,7 @@ use opentelemetry_proto::tonic::trace::v1::Span;
 use proptest::prelude::*;
 use prost::Message;
 
-use super::SpanEncoder;
+use super::{Preset, SpanEncoder};
 
 fn context(trace: u128, span: u64, remote: bool) -> SpanContext {
     SpanContext::new(
@@ -126,6 +126,54 @@ fn a_later_value_replaces_the_earlier_one() {
         expected.map(|(key, value)| pair(key, ProtoValue::IntValue(value)))
     );
     assert_eq!(span.events.len(), 5);
+}
+
+/// Also where there are so many keys that each may have been set before.
+#[test]
+fn of_many_keys_each_is_there_once() {
+    let keys: Vec<_> = (0..1_000)
+        .map(|n| format!("llm.input_messages.{n}.message.content"))
+        .collect();
+    let mut encoder = encoder();
+    for value in [7, 300] {
+        for key in &keys {
+            encoder.attribute(&KeyValue::new(key.clone(), value));
+        }
+    }
+    let expected: Vec<_> = keys
+        .iter()
+        .map(|key| pair(key, ProtoValue::IntValue(300)))
+        .collect();
+    assert_eq!(finish(encoder).attributes, expected);
+}
+
+/// What is short is written in another way than what is not: around each length where one ends.
+#[test]
+fn attributes_of_all_lengths_are_read_back() {
+    let keys = (1..150).map(|len| KeyValue::new("k".repeat(len), len as i64));
+    let texts = (0..150).map(|len| KeyValue::new(format!("text.{len}"), "t".repeat(len)));
+    let ints = [-1, 0, 0x7f, 0x80, 0x3fff, 0x4000, i64::MAX, i64::MIN];
+    let ints = ints.map(|value| KeyValue::new(format!("int.{value}"), value));
+    let attributes: Vec<_> = keys.chain(texts).chain(ints).collect();
+    let mut encoder = encoder();
+    attributes
+        .iter()
+        .for_each(|attribute| encoder.attribute(attribute));
+    assert_eq!(finish(encoder).attributes, pairs(&attributes));
+}
+
+/// What each span of a project begins with is replaced like what was set.
+#[test]
+fn a_preset_attribute_is_replaced_too() {
+    let preset = Preset::new(&[KeyValue::new("a", 1), KeyValue::new("b", 2)]);
+    let mut encoder = encoder();
+    encoder.preset(&preset);
+    encoder.attribute(&KeyValue::new("a", 3));
+    let expected = [("b", 2), ("a", 3)];
+    assert_eq!(
+        finish(encoder).attributes,
+        expected.map(|(key, value)| pair(key, ProtoValue::IntValue(value)))
+    );
 }
 
 /// What backends cannot store is left out and counted, wherever it occurs.
