@@ -15,6 +15,7 @@ mod walk;
 use std::borrow::Cow;
 use std::hash::Hasher;
 use std::mem;
+use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use bytes::BufMut as _;
@@ -59,22 +60,26 @@ pub(super) struct SpanEncoder {
 /// Attributes that many spans begin with, encoded once.
 #[derive(Debug, Default)]
 pub(super) struct Preset {
-    bytes: Vec<u8>,
-    keys: Vec<u64>,
+    bytes: Box<[u8]>,
+    /// The hashes of their keys.
+    keys: Arc<[u64]>,
 }
 
 impl Preset {
     pub(super) fn new(attributes: &[KeyValue]) -> Self {
-        let mut encoder = SpanEncoder::default();
-        for attribute in attributes {
-            encoder.attribute(attribute);
-        }
+        let keys = attributes.iter();
+        let keys = keys.map(|attribute| hash(attribute.key.as_str()));
         Self {
-            bytes: encoder.bytes,
-            keys: attributes
-                .iter()
-                .map(|attribute| hash(attribute.key.as_str()))
-                .collect(),
+            bytes: encode_attributes(ATTRIBUTE, attributes).into(),
+            keys: keys.collect(),
+        }
+    }
+
+    /// Other values of the same keys, which both have in memory once.
+    pub(super) fn with_values(&self, attributes: &[KeyValue]) -> Self {
+        Self {
+            bytes: encode_attributes(ATTRIBUTE, attributes).into(),
+            keys: Arc::clone(&self.keys),
         }
     }
 }
@@ -147,7 +152,7 @@ impl SpanEncoder {
     /// Sets these attributes. No others are set before.
     pub(super) fn preset(&mut self, preset: &Preset) {
         self.bytes.extend_from_slice(&preset.bytes);
-        for key in &preset.keys {
+        for key in &*preset.keys {
             self.keys.insert(*key);
         }
     }

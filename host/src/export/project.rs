@@ -17,21 +17,24 @@ pub(super) type ProjectId = u128;
 ///
 /// It is cheap: names and counters. A cache may drop it and make it again while spans of it are
 /// still on their way.
+// What each span asks for comes first, which `repr` keeps there: where there are many projects,
+// little of each is in the processor's caches.
 #[derive(Debug)]
+#[repr(C)]
 pub struct Project {
     id: ProjectId,
-    tenant_id: String,
-    service: String,
-    name: String,
-    /// Whether its spans come with a resource of their own.
-    is_foreign: bool,
-    house: Option<Arc<House>>,
-    resource: Vec<KeyValue>,
+    service: Arc<str>,
     preset: Preset,
-    sync_export: Option<bool>,
     tenant_key: u64,
     /// Set by the first pipeline that has a span of it.
     account: OnceLock<Arc<Account>>,
+    sync_export: Option<bool>,
+    /// Whether its spans come with a resource of their own.
+    is_foreign: bool,
+    tenant_id: Box<str>,
+    name: Box<str>,
+    house: Option<Arc<House>>,
+    resource: Vec<KeyValue>,
 }
 
 /// What all projects of an application have in common.
@@ -39,15 +42,26 @@ pub struct Project {
 pub(crate) struct House {
     resource: Vec<KeyValue>,
     environment: StringValue,
+    /// Of the service that most projects are of: what each span is compared with is then in memory
+    /// once.
+    service: Arc<str>,
+    preset: Preset,
     keys: [RandomState; 2],
 }
 
 impl House {
     /// `resource` is added to the resource of each project, and each span says the environment.
-    pub(crate) fn new(resource: Vec<KeyValue>, environment: impl Into<StringValue>) -> Arc<Self> {
+    /// `service` is the one of most projects.
+    pub(crate) fn new(
+        resource: Vec<KeyValue>,
+        environment: impl Into<StringValue>,
+        service: &str,
+    ) -> Arc<Self> {
         Arc::new(Self {
             resource,
             environment: environment.into(),
+            service: service.into(),
+            preset: Preset::new(&marks("", "", "".into())),
             keys: [RandomState::new(), RandomState::new()],
         })
     }
@@ -63,18 +77,31 @@ impl House {
     ) -> Project {
         let identity = (tenant_id, service, &name, revision);
         let [high, low] = self.keys.each_ref().map(|key| key.hash_one(identity));
-        let preset = Preset::new(&[
-            KeyValue::new("tenant.id", tenant_id.to_owned()),
-            KeyValue::new("service.name", service.to_owned()),
-            KeyValue::new("environment", self.environment.clone()),
-        ]);
+        let marks = marks(tenant_id, service, self.environment.clone());
         Project {
             id: u128::from(high) << 64 | u128::from(low),
             house: Some(Arc::clone(self)),
-            preset,
-            ..Project::new(tenant_id, service, name)
+            preset: self.preset.with_values(&marks),
+            ..Project::new(tenant_id, self.service(service), name)
         }
     }
+
+    fn service(&self, service: &str) -> Arc<str> {
+        if *self.service == *service {
+            Arc::clone(&self.service)
+        } else {
+            service.into()
+        }
+    }
+}
+
+/// By what each span says whose it is.
+fn marks(tenant_id: &str, service: &str, environment: StringValue) -> [KeyValue; 3] {
+    [
+        KeyValue::new("tenant.id", tenant_id.to_owned()),
+        KeyValue::new("service.name", service.to_owned()),
+        KeyValue::new("environment", environment),
+    ]
 }
 
 impl Project {
@@ -82,9 +109,9 @@ impl Project {
     /// `tenant.id`.
     #[must_use]
     pub fn new(
-        tenant_id: impl Into<String>,
-        service: impl Into<String>,
-        name: impl Into<String>,
+        tenant_id: impl Into<Box<str>>,
+        service: impl Into<Arc<str>>,
+        name: impl Into<Box<str>>,
     ) -> Self {
         static NEXT: AtomicU64 = AtomicU64::new(0);
         static KEYS: LazyLock<RandomState> = LazyLock::new(RandomState::new);
@@ -107,7 +134,7 @@ impl Project {
     /// The project that the backend knows as `name`, for spans that come with a resource of their
     /// own: nothing is added to it.
     #[must_use]
-    pub fn of_foreign_spans(name: impl Into<String>) -> Self {
+    pub fn of_foreign_spans(name: impl Into<Box<str>>) -> Self {
         Self {
             is_foreign: true,
             ..Self::new("", "", name)
@@ -181,8 +208,8 @@ impl Project {
             return Vec::new();
         }
         let mut resource = vec![
-            KeyValue::new("service.name", self.service.clone()),
-            KeyValue::new("tenant.id", self.tenant_id.clone()),
+            KeyValue::new("service.name", Arc::clone(&self.service)),
+            KeyValue::new("tenant.id", self.tenant_id.to_string()),
         ];
         let house = self.house.iter().flat_map(|house| &house.resource);
         merge(&mut resource, house.chain(&self.resource).cloned());

@@ -63,6 +63,7 @@ impl Inner {
                     .chain(extra.map(|(key, value)| KeyValue::new(key.clone(), value.clone())))
                     .collect(),
                 telemetry.environment.clone(),
+                &telemetry.service_name,
             ),
             revision: AtomicU64::new(0),
             cache_hits: AtomicU64::new(0),

@@ -5,7 +5,7 @@
 
 use std::num::NonZeroUsize;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use lru::LruCache;
 use smallvec::SmallVec;
@@ -24,16 +24,15 @@ const NOTED_AGAIN: Duration = Duration::from_secs(1);
 #[derive(Debug)]
 pub(super) struct ProjectCache {
     tenants: Mutex<LruCache<TenantId, Tenant>>,
-    time_to_live: Duration,
+    /// In nanoseconds, as all times here: there are many tenants.
+    time_to_live: u64,
 }
 
 #[derive(Debug)]
 struct Tenant {
-    since: SystemTime,
-    /// From when on it is forgotten; none where the clock does not go as far.
-    until: Option<SystemTime>,
+    since: u64,
     /// When it was last noted that it is used.
-    used: SystemTime,
+    used: u64,
     /// The one that was used last first. Few tenants have more than one.
     projects: SmallVec<[Arc<Project>; 1]>,
 }
@@ -51,7 +50,7 @@ impl ProjectCache {
             tenants: Mutex::new(LruCache::new(
                 NonZeroUsize::new(max_tenants).unwrap_or(NonZeroUsize::MIN),
             )),
-            time_to_live,
+            time_to_live: nanos(time_to_live),
         }
     }
 
@@ -59,9 +58,11 @@ impl ProjectCache {
     /// the wall, which is read for each span anyway; where it was put back, nobody knows how old
     /// an entry is, so that it is too old.
     pub(super) fn get(&self, tenant: &str, service: &str, now: SystemTime) -> Option<Arc<Project>> {
+        let now = since_epoch(now);
         let mut tenants = self.lock();
         let entry = tenants.peek_mut(tenant)?;
-        if now < entry.since || entry.until.is_some_and(|until| now >= until) {
+        let age = now.checked_sub(entry.since);
+        if age.is_none_or(|age| age >= self.time_to_live) {
             tenants.pop(tenant);
             return None;
         }
@@ -71,8 +72,7 @@ impl ProjectCache {
             entry.projects.get_mut(..=place)?.rotate_right(1);
         }
         let project = entry.projects.first().cloned();
-        let unused = now.duration_since(entry.used);
-        if unused.map_or(true, |unused| unused >= NOTED_AGAIN) {
+        if now.saturating_sub(entry.used) >= nanos(NOTED_AGAIN) {
             entry.used = now;
             tenants.promote(tenant);
         }
@@ -87,9 +87,9 @@ impl ProjectCache {
         now: SystemTime,
     ) -> Arc<Project> {
         let mut tenants = self.lock();
+        let now = since_epoch(now);
         let entry = tenants.get_or_insert_mut(tenant.clone(), || Tenant {
             since: now,
-            until: now.checked_add(self.time_to_live),
             used: now,
             projects: SmallVec::new(),
         });
@@ -130,6 +130,16 @@ impl ProjectCache {
     fn lock(&self) -> std::sync::MutexGuard<'_, LruCache<TenantId, Tenant>> {
         self.tenants.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Nanoseconds since the Unix epoch; 0 before it.
+fn since_epoch(time: SystemTime) -> u64 {
+    time.duration_since(UNIX_EPOCH).map_or(0, nanos)
+}
+
+/// The largest number is 584 years.
+fn nanos(time: Duration) -> u64 {
+    time.as_nanos().try_into().unwrap_or(u64::MAX)
 }
 
 #[cfg(test)]
