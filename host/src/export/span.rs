@@ -158,6 +158,7 @@ impl RecordingSpan {
 }
 
 impl Open {
+    /// Sets attributes, and the session where one of them says which.
     fn set(&mut self, attributes: &[KeyValue]) {
         for attribute in attributes {
             if attribute.key.as_str() == SESSION_ID {
