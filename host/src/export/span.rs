@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::cell::RefCell;
 use std::hash::{BuildHasher, RandomState};
+use std::slice;
 use std::sync::Arc;
 use std::time::SystemTime;
 
@@ -132,31 +133,39 @@ impl RecordingSpan {
         if marked {
             encoder.preset(project.preset());
         }
-        let mut session = session;
+        let mut open = Open {
+            encoder,
+            project,
+            session,
+            pipeline: pipeline.clone(),
+        };
         if let Some(attributes) = builder.attributes {
-            for attribute in &attributes {
-                if attribute.key.as_str() == SESSION_ID {
-                    session = Some(attribute.value.as_str().into());
-                } else {
-                    encoder.attribute(attribute);
-                }
-            }
+            open.set(&attributes);
             keep_attributes(attributes);
         }
         for event in builder.events.iter().flatten() {
-            encoder.event(&event.name, event.timestamp, &event.attributes);
+            open.encoder
+                .event(&event.name, event.timestamp, &event.attributes);
         }
         for link in builder.links.iter().flatten() {
-            encoder.link(&link.span_context, &link.attributes);
+            open.encoder.link(&link.span_context, &link.attributes);
         }
         Self {
             context,
-            open: Some(Open {
-                encoder,
-                project,
-                session,
-                pipeline: pipeline.clone(),
-            }),
+            open: Some(open),
+        }
+    }
+}
+
+impl Open {
+    /// Sets attributes, and the session where one of them says which.
+    fn set(&mut self, attributes: &[KeyValue]) {
+        for attribute in attributes {
+            if attribute.key.as_str() == SESSION_ID {
+                self.session = Some(attribute.value.as_str().into());
+            } else {
+                self.encoder.attribute(attribute);
+            }
         }
     }
 }
@@ -185,11 +194,7 @@ impl Span for RecordingSpan {
 
     fn set_attribute(&mut self, attribute: KeyValue) {
         if let Some(open) = &mut self.open {
-            if attribute.key.as_str() == SESSION_ID {
-                open.session = Some(attribute.value.as_str().into());
-            } else {
-                open.encoder.attribute(&attribute);
-            }
+            open.set(slice::from_ref(&attribute));
         }
     }
 

@@ -54,7 +54,7 @@ fn pair_len(key: &str, value_len: usize) -> usize {
 }
 
 /// Writes an attribute, and says whether it could: one with an empty key, NaN or an infinity is left
-/// out.
+/// out. Always inlined, like what writes the short ones: a call costs a quarter of an attribute.
 #[inline(always)]
 pub(super) fn put_attribute(tag: u32, key: &str, value: &Value, bytes: &mut Vec<u8>) -> bool {
     if key.is_empty() {
@@ -72,7 +72,7 @@ pub(super) fn put_attribute(tag: u32, key: &str, value: &Value, bytes: &mut Vec<
     is_written || put_long(tag, key, value, bytes)
 }
 
-/// Writes a number, if it is short.
+/// [`put_short`] for what is no text.
 #[inline(always)]
 fn put_number(tag: u32, key: &str, value: &Value, bytes: &mut Vec<u8>) -> bool {
     match value {
