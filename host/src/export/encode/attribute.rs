@@ -112,7 +112,6 @@ fn put_short<const N: usize>(
     let is_short = tag < SHORT_TAG && pair < SHORT_LEN;
     if is_short {
         let ([a, b], [c, d]) = (short_delimiter(tag, pair), short_delimiter(1, key.len()));
-        bytes.reserve(2 + pair);
         bytes.extend_from_slice(&[a, b, c, d]);
         bytes.extend_from_slice(key.as_bytes());
         bytes.extend_from_slice(&value);
