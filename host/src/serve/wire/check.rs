@@ -4,8 +4,9 @@
 //! nobody writes, such as a key that is there twice and of which the last counts, are refused,
 //! so that what is redacted is what a backend will see.
 
-use super::schema::{KEY_VALUE, Kind, Message};
-use super::{Fault, Value, fields};
+use super::fields::next;
+use super::schema::{Kind, Message};
+use super::{Fault, Value};
 
 /// How deep messages may lie in each other. Decoders stop at 100.
 pub(super) const MAX_DEPTH: usize = 64;
@@ -21,8 +22,15 @@ fn check_at(message: &'static Message, bytes: &[u8], depth: usize) -> Result<(),
     }
     // No message has a known field above 16.
     let mut seen = 0_u32;
-    for field in fields(bytes) {
-        let field = field?;
+    let mut rest = bytes;
+    loop {
+        if depth < MAX_DEPTH - 1 {
+            skip_usual_attributes(message, &mut rest);
+        }
+        if rest.is_empty() {
+            break;
+        }
+        let field = next(&mut rest)?;
         let Some(rule) = message.rule(field.number) else {
             continue;
         };
@@ -66,22 +74,44 @@ fn check_value(
             let may_be = id.is_empty() || id.len() == len;
             may_be.then_some(()).ok_or(Fault::Id(name))
         }
-        (Kind::Message(inner), Value::Bytes(pair))
-            if depth < MAX_DEPTH - 1 && std::ptr::eq(inner, &KEY_VALUE) && is_usual_pair(pair) =>
-        {
-            Ok(())
-        }
         (Kind::Message(inner), Value::Bytes(bytes)) => check_at(inner, bytes, depth + 1),
         _ => Err(Fault::Type(name)),
     }
 }
 
 fn is_text(bytes: &[u8]) -> bool {
-    // Most texts are short and ASCII, which is seen sooner.
-    bytes.is_ascii() || std::str::from_utf8(bytes).is_ok()
+    is_ascii(bytes) || std::str::from_utf8(bytes).is_ok()
 }
 
-/// Whether this is a valid `KeyValue` as nearly all are, and most of a span: a key and a value
+/// Most texts are ASCII and so short that the library's way would take several times as long.
+#[inline]
+fn is_ascii(bytes: &[u8]) -> bool {
+    let (words, rest) = bytes.as_chunks();
+    let rest = match bytes.last_chunk() {
+        // With some of the words before once more.
+        Some(last) => u64::from_ne_bytes(*last),
+        None => rest.iter().fold(0, |all, byte| all | u64::from(*byte)),
+    };
+    let all = words
+        .iter()
+        .fold(rest, |all, word| all | u64::from_ne_bytes(*word));
+    all & 0x8080_8080_8080_8080 == 0
+}
+
+/// Goes past attributes that are valid and [as nearly all are](is_usual_pair).
+#[inline]
+fn skip_usual_attributes(message: &Message, rest: &mut &[u8]) {
+    let Some(key) = message.attributes else {
+        return;
+    };
+    while let Some((pair, after)) = short(key, rest)
+        && is_usual_pair(pair)
+    {
+        *rest = after;
+    }
+}
+
+/// Whether this is a valid `KeyValue` as nearly all are, which are most of a span: a key and a value
 /// that is no array or list, each with its length in one byte. Field by field, as the others are
 /// looked at, it would take several times as long.
 fn is_usual_pair(pair: &[u8]) -> bool {
@@ -92,7 +122,7 @@ fn is_usual_pair(pair: &[u8]) -> bool {
         return false;
     };
     // Of the whole pair in one go, where that is enough.
-    let is_ascii = pair.is_ascii();
+    let is_ascii = is_ascii(pair);
     let is_value = match value {
         [0x0a, len @ ..0x80, text @ ..] => {
             text.len() == usize::from(*len) && (is_ascii || is_text(text))
@@ -124,6 +154,7 @@ mod tests {
     use proptest::prelude::*;
     use prost::Message as _;
 
+    use super::super::schema::KEY_VALUE;
     use super::*;
 
     fn pair(key: String, value: Any) -> Vec<u8> {
@@ -153,6 +184,11 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn ascii_is_what_the_library_says(text in prop::collection::vec(0_u8..0x82, 0..40)) {
+            prop_assert_eq!(is_ascii(&text), text.is_ascii());
+        }
+
         /// With any byte of it another.
         #[test]
         fn what_seems_usual_is_valid_field_by_field(

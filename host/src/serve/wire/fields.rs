@@ -36,9 +36,10 @@ pub(in crate::serve) fn fields(message: &[u8]) -> impl Iterator<Item = Result<Fi
     })
 }
 
-/// Always inlined: most of what is read is not looked at by whoever reads, and is not written then.
+/// The first field of what is left of a message. Always inlined: most of what is read is not looked
+/// at by whoever reads, and is not written then.
 #[inline(always)]
-fn next<'a>(rest: &mut &'a [u8]) -> Result<Field<'a>, Fault> {
+pub(super) fn next<'a>(rest: &mut &'a [u8]) -> Result<Field<'a>, Fault> {
     let start = *rest;
     let tag = u32::try_from(varint(rest)?).map_err(|_| Fault::Tag)?;
     let number = tag >> 3;

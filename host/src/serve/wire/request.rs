@@ -1,18 +1,20 @@
 //! An export request, cut into what is forwarded: resources, scopes, spans.
 
+use smallvec::SmallVec;
+
 use super::schema::{RESOURCE, SCOPE, SPAN};
 use super::{Fault, Value, check, fields};
 
 /// Spans are hardly ever shorter.
 const SHORT_SPAN: usize = 64;
 
-/// Spans of one resource.
+/// Spans of one resource, which mostly has one scope.
 #[derive(Debug, Default)]
 pub(in crate::serve) struct ResourceSpans<'a> {
     /// A valid `Resource` message.
     pub(in crate::serve) resource: &'a [u8],
     pub(in crate::serve) schema_url: String,
-    pub(in crate::serve) scopes: Vec<ScopeSpans<'a>>,
+    pub(in crate::serve) scopes: SmallVec<[ScopeSpans<'a>; 1]>,
 }
 
 /// Spans of one scope of it.
@@ -64,13 +66,11 @@ fn cut_resource<'a>(
 ) -> Result<Option<ResourceSpans<'a>>, Fault> {
     let mut resource = None;
     let mut schema_url = String::new();
-    let mut scopes = Vec::new();
     for field in fields(message) {
         let field = field?;
         match field.number {
             1 if resource.is_some() => return Err(Fault::Twice("resource")),
             1 => resource = Some(content(field.value, "resource")?),
-            2 => scopes.push(content(field.value, "scopeSpans")?),
             3 => schema_url = text(field.value)?,
             _ => {}
         }
@@ -80,9 +80,13 @@ fn cut_resource<'a>(
     let mut cut = ResourceSpans {
         resource,
         schema_url,
-        scopes: Vec::with_capacity(scopes.len()),
+        scopes: SmallVec::new(),
     };
-    for scope in scopes {
+    for scope in fields(message)
+        .filter_map(Result::ok)
+        .filter(|field| field.number == 2)
+    {
+        let scope = content(scope.value, "scopeSpans")?;
         cut.scopes.extend(cut_scope(scope, fault, refused)?);
     }
     Ok((!cut.scopes.is_empty()).then_some(cut))

@@ -12,6 +12,8 @@ pub(super) struct Message {
     pub(super) required: &'static [u32],
     /// Whether at most one field may be there.
     pub(super) one_of: bool,
+    /// How the field that holds attributes begins, where there is one.
+    pub(super) attributes: Option<u8>,
 }
 
 /// A field of a message.
@@ -68,6 +70,15 @@ const fn message(fields: &'static [Option<Rule>]) -> Message {
         fields,
         required: &[],
         one_of: false,
+        attributes: None,
+    }
+}
+
+/// A message with attributes in the field of this number, which is below 16.
+const fn attributed(number: u8, fields: &'static [Option<Rule>]) -> Message {
+    Message {
+        attributes: Some(number << 3 | 2),
+        ..message(fields)
     }
 }
 
@@ -84,11 +95,14 @@ pub(super) static RESOURCE_SPANS: Message = message(&[
     SCHEMA_URL,
 ]);
 
-pub(super) static RESOURCE: Message = message(&[
-    ATTRIBUTES,
-    DROPPED_ATTRIBUTES,
-    many("entityRefs", Kind::Message(&ENTITY_REF)),
-]);
+pub(super) static RESOURCE: Message = attributed(
+    1,
+    &[
+        ATTRIBUTES,
+        DROPPED_ATTRIBUTES,
+        many("entityRefs", Kind::Message(&ENTITY_REF)),
+    ],
+);
 
 static ENTITY_REF: Message = message(&[
     SCHEMA_URL,
@@ -103,51 +117,62 @@ pub(super) static SCOPE_SPANS: Message = message(&[
     SCHEMA_URL,
 ]);
 
-pub(super) static SCOPE: Message = message(&[
-    one("name", Kind::Text),
-    one("version", Kind::Text),
-    ATTRIBUTES,
-    DROPPED_ATTRIBUTES,
-]);
-
-pub(super) static SPAN: Message = Message {
-    fields: &[
-        one("traceId", Kind::Id(16)),
-        one("spanId", Kind::Id(8)),
-        one("traceState", Kind::Text),
-        one("parentSpanId", Kind::MaybeId(8)),
+pub(super) static SCOPE: Message = attributed(
+    3,
+    &[
         one("name", Kind::Text),
-        one("kind", Kind::Number),
-        one("startTimeUnixNano", Kind::Fixed64),
-        one("endTimeUnixNano", Kind::Fixed64),
+        one("version", Kind::Text),
         ATTRIBUTES,
         DROPPED_ATTRIBUTES,
-        many("events", Kind::Message(&EVENT)),
-        one("droppedEventsCount", Kind::Number),
-        many("links", Kind::Message(&LINK)),
-        one("droppedLinksCount", Kind::Number),
-        one("status", Kind::Message(&STATUS)),
-        one("flags", Kind::Fixed32),
     ],
+);
+
+pub(super) static SPAN: Message = Message {
     required: &[1, 2],
-    one_of: false,
+    ..attributed(
+        9,
+        &[
+            one("traceId", Kind::Id(16)),
+            one("spanId", Kind::Id(8)),
+            one("traceState", Kind::Text),
+            one("parentSpanId", Kind::MaybeId(8)),
+            one("name", Kind::Text),
+            one("kind", Kind::Number),
+            one("startTimeUnixNano", Kind::Fixed64),
+            one("endTimeUnixNano", Kind::Fixed64),
+            ATTRIBUTES,
+            DROPPED_ATTRIBUTES,
+            many("events", Kind::Message(&EVENT)),
+            one("droppedEventsCount", Kind::Number),
+            many("links", Kind::Message(&LINK)),
+            one("droppedLinksCount", Kind::Number),
+            one("status", Kind::Message(&STATUS)),
+            one("flags", Kind::Fixed32),
+        ],
+    )
 };
 
-static EVENT: Message = message(&[
-    one("timeUnixNano", Kind::Fixed64),
-    one("name", Kind::Text),
-    ATTRIBUTES,
-    DROPPED_ATTRIBUTES,
-]);
+static EVENT: Message = attributed(
+    3,
+    &[
+        one("timeUnixNano", Kind::Fixed64),
+        one("name", Kind::Text),
+        ATTRIBUTES,
+        DROPPED_ATTRIBUTES,
+    ],
+);
 
-static LINK: Message = message(&[
-    one("traceId", Kind::MaybeId(16)),
-    one("spanId", Kind::MaybeId(8)),
-    one("traceState", Kind::Text),
-    ATTRIBUTES,
-    DROPPED_ATTRIBUTES,
-    one("flags", Kind::Fixed32),
-]);
+static LINK: Message = attributed(
+    4,
+    &[
+        one("traceId", Kind::MaybeId(16)),
+        one("spanId", Kind::MaybeId(8)),
+        one("traceState", Kind::Text),
+        ATTRIBUTES,
+        DROPPED_ATTRIBUTES,
+        one("flags", Kind::Fixed32),
+    ],
+);
 
 static STATUS: Message = message(&[None, one("message", Kind::Text), one("code", Kind::Number)]);
 
@@ -168,8 +193,9 @@ static ANY_VALUE: Message = Message {
     ],
     required: &[],
     one_of: true,
+    attributes: None,
 };
 
 static ARRAY: Message = message(&[many("values", Kind::Message(&ANY_VALUE))]);
 
-static KEY_VALUE_LIST: Message = message(&[many("values", Kind::Message(&KEY_VALUE))]);
+static KEY_VALUE_LIST: Message = attributed(1, &[many("values", Kind::Message(&KEY_VALUE))]);
