@@ -86,6 +86,8 @@ struct State {
     /// How many flushes have begun.
     epoch: u64,
     urgent: bool,
+    /// Whether the export thread was told since it looked last.
+    told: bool,
     closed: bool,
     waiting_for_room: usize,
     /// How many spans have left since somebody who waits for room was told.
@@ -153,6 +155,7 @@ impl Queue {
     /// The next batch, if one is full, or urgent, or all that waits is wanted.
     pub(super) fn take(self: &Arc<Self>, all: bool) -> Vec<Parcel> {
         let mut state = self.lock();
+        state.told = false;
         if !(all || state.urgent || self.batch_is_full(&state)) {
             return Vec::new();
         }
@@ -226,11 +229,12 @@ impl Queue {
     }
 
     /// Tells the export thread of spans that came in, if it has to know.
-    fn announce(&self, state: MutexGuard<'_, State>, was_empty: bool) {
+    fn announce(&self, mut state: MutexGuard<'_, State>, was_empty: bool) {
         let wake =
             was_empty || state.urgent || !state.spill.is_empty() || self.batch_is_full(&state);
+        let tell = wake && !std::mem::replace(&mut state.told, wake);
         drop(state);
-        if wake {
+        if tell {
             self.arrival.notify_one();
         }
     }
