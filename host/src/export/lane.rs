@@ -197,7 +197,7 @@ impl Lanes {
     pub(super) fn push_span(&mut self, span: &EndedSpan, epoch: u64) {
         let held = Held {
             spans: 1,
-            bytes: span.bytes.len(),
+            bytes: PackedSpans::bytes_of(span.bytes.len()),
         };
         let lane = self.lane_for(&span.project, held);
         if let Some(group) = lane.open_group(span, epoch) {

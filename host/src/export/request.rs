@@ -6,6 +6,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use super::encode::{delimited_len, put_delimiter, put_string, string_len};
+use super::packed::PackedSpans;
 use super::parcel::Parcel;
 use super::route::{Head, Lane, Route, Target};
 
@@ -50,6 +51,21 @@ impl Addressed {
             true => Ordering::Equal,
             false => self.head().cmp(other.head()),
         })
+    }
+
+    /// How many bytes are appended to each of its spans.
+    fn appended(&self) -> usize {
+        let session = self.session.as_deref().unwrap_or_default();
+        self.route.span_attributes.len() + session.len()
+    }
+
+    /// How many bytes its spans take in a `ScopeSpans` message.
+    fn fields_len(&self) -> usize {
+        if self.appended() == 0 {
+            return self.parcel.content.spans.bytes();
+        }
+        let lengths = self.spans().map(|span| span_len(&span));
+        lengths.map(PackedSpans::bytes_of).sum()
     }
 
     /// Each of its spans, in the parts of its `Span` message. Protobuf lets a repeated field be
@@ -147,6 +163,15 @@ pub(super) fn chunks(
             (spans, bytes) = (0, 0);
         }
         loop {
+            let count = group.parcel.len();
+            let delimiters = count * (group.appended() + DELIMITERS);
+            let with = bytes + group.head_cost() + group.parcel.content.spans.bytes() + delimiters;
+            if count <= max_spans - spans && with <= lane.limits.bytes {
+                // As nearly always.
+                (spans, bytes) = (spans + count, with);
+                chunk.0.push(group);
+                break;
+            }
             let mut with = bytes + group.head_cost();
             let mut fitting = 0;
             for span in group.spans().take(max_spans - spans) {
@@ -204,8 +229,7 @@ struct Part<'a> {
 impl<'a> Part<'a> {
     fn of(groups: &'a [Addressed]) -> Option<Self> {
         let head = groups.first()?.head();
-        let spans = groups.iter().flat_map(Addressed::spans);
-        let spans: usize = spans.map(|span| delimited_len(2, span_len(&span))).sum();
+        let spans: usize = groups.iter().map(Addressed::fields_len).sum();
         let scope_spans =
             delimited_len(1, head.scope.len()) + spans + string_len(3, &head.schema_urls.spans);
         let resource_spans = delimited_len(1, head.resource.len())
@@ -231,10 +255,16 @@ impl<'a> Part<'a> {
         put_delimiter(2, self.scope_spans, bytes);
         put_delimiter(1, scope.len(), bytes);
         bytes.extend_from_slice(scope);
-        for span in self.groups.iter().flat_map(Addressed::spans) {
-            put_delimiter(2, span_len(&span), bytes);
-            for part in span {
-                bytes.extend_from_slice(part);
+        for group in self.groups {
+            if group.appended() == 0 {
+                bytes.extend_from_slice(group.parcel.content.spans.fields());
+                continue;
+            }
+            for span in group.spans() {
+                put_delimiter(2, span_len(&span), bytes);
+                for part in span {
+                    bytes.extend_from_slice(part);
+                }
             }
         }
         put_string(3, &schema_urls.spans, bytes);

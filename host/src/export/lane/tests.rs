@@ -43,7 +43,7 @@ fn tenants_take_turns() {
     );
     let left = Held {
         spans: 905,
-        bytes: 905 * 1_024,
+        bytes: 905 * PackedSpans::bytes_of(1_024),
     };
     assert_eq!((lanes.waiting(), lanes.queued().spans), (left, 1_005));
 }

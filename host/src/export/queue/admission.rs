@@ -39,7 +39,7 @@ impl Queue {
     ) -> Result<(), DropReason> {
         let more = Held {
             spans: 1,
-            bytes: span.bytes.len(),
+            bytes: PackedSpans::bytes_of(span.bytes.len()),
         };
         self.ledger.account(&span.project).created(1);
         self.account.created(1);
