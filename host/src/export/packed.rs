@@ -40,7 +40,7 @@ impl PackedSpans {
         let len = span.len();
         match len {
             ..0x80 => self.bytes.extend_from_slice(&[KEY, len as u8]),
-            ..0x4000 => {
+            0x80..0x4000 => {
                 let head = [KEY, len as u8 | 0x80, (len >> 7) as u8];
                 self.bytes.extend_from_slice(&head);
             }

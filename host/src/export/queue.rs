@@ -18,6 +18,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use crossbeam_utils::CachePadded;
 use tokio::sync::Notify;
 
 use super::account::{Account, Fate};
@@ -64,7 +65,8 @@ pub(super) struct Bounds {
 #[derive(Debug)]
 pub(super) struct Queue {
     bounds: Bounds,
-    state: Mutex<State>,
+    /// What else is written here by other threads lies in other lines of memory.
+    state: CachePadded<Mutex<State>>,
     /// Told when room was made, to threads that wait for it and to tasks that do.
     room: Condvar,
     room_for_tasks: Notify,
@@ -106,7 +108,7 @@ impl Queue {
     pub(super) fn new(bounds: Bounds) -> Self {
         Self {
             bounds,
-            state: Mutex::default(),
+            state: CachePadded::default(),
             room: Condvar::new(),
             room_for_tasks: Notify::new(),
             arrival: Notify::new(),

@@ -16,11 +16,12 @@ use crate::export::Project;
 /// Services of one tenant that are remembered at once.
 const MAX_SERVICES: usize = 256;
 
-/// How soon it is noted again that a tenant is used: with each span it would take its neighbours in
-/// the order of use from wherever they are in memory.
+/// How soon it is noted again that a tenant is used. To note it is to write to its neighbours in the
+/// order of use, wherever they are in memory.
 const NOTED_AGAIN: Duration = Duration::from_secs(1);
 
-/// Projects by tenant and service, the least recently used forgotten first.
+/// Projects by tenant and service, those of the least recently used tenant forgotten first; to the
+/// second.
 #[derive(Debug)]
 pub(super) struct ProjectCache {
     tenants: Mutex<LruCache<TenantId, Tenant>>,
