@@ -18,7 +18,6 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use crossbeam_utils::CachePadded;
 use tokio::sync::Notify;
 
 use super::account::{Account, Fate};
@@ -65,8 +64,7 @@ pub(super) struct Bounds {
 #[derive(Debug)]
 pub(super) struct Queue {
     bounds: Bounds,
-    /// What else is written here by other threads lies in other lines of memory.
-    state: CachePadded<Mutex<State>>,
+    state: Mutex<State>,
     /// Told when room was made, to threads that wait for it and to tasks that do.
     room: Condvar,
     room_for_tasks: Notify,
@@ -108,7 +106,7 @@ impl Queue {
     pub(super) fn new(bounds: Bounds) -> Self {
         Self {
             bounds,
-            state: CachePadded::default(),
+            state: Mutex::default(),
             room: Condvar::new(),
             room_for_tasks: Notify::new(),
             arrival: Notify::new(),
