@@ -34,8 +34,9 @@ use roost::provider::{Provider, SpanQuery};
 use roost::{Config, TelemetryManager};
 use roost_tests::{Phoenix, PluginFolder, eventually, phoenix_provider};
 
-/// How long a server that has other tests to serve as well may take.
-const SOON: Duration = Duration::from_secs(60);
+/// How long a server that has other tests to serve as well may take: it stores a hundred spans a
+/// second, and some of them send it thousands.
+const SOON: Duration = Duration::from_secs(180);
 
 /// A service with telemetry, and the plugins folder it watches.
 struct Service {
