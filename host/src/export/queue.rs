@@ -172,7 +172,11 @@ impl Queue {
 
     /// What has to be written to disk because there was no room for it.
     pub(super) fn take_spill(self: &Arc<Self>) -> Vec<Parcel> {
-        let spill = std::mem::take(&mut self.lock().spill);
+        let mut state = self.lock();
+        // Whether a batch is taken next or not: what spills from now on has to be heard of.
+        state.told = false;
+        let spill = std::mem::take(&mut state.spill);
+        drop(state);
         self.parcels(spill, &Seat::Spill)
     }
 

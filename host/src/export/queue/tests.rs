@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing)]
 
+use futures_util::FutureExt as _;
+
 use super::super::packed::PackedSpans;
 use super::super::project::Project;
 use super::super::span::EndedSpan;
@@ -120,4 +122,28 @@ fn spans_of_many_tenants_gather_before_they_leave() {
     assert_eq!(take(), [0; 0]);
     push(79 % 20);
     assert_eq!(take(), [4, 4, 2]);
+}
+
+/// While the export thread takes no batch, since none of its turns is free, it hears of what has to
+/// be written to disk all the same.
+#[test]
+fn what_spills_is_told_of_though_no_batch_is_taken() {
+    let queue = Arc::new(Queue::new(Bounds {
+        spans: 1,
+        batch_spans: 1,
+        batch_bytes: 1 << 20,
+        spills: true,
+    }));
+    let is_told = || queue.arrival().now_or_never().is_some();
+    for spilled in [0, 1, 1] {
+        let content = span("acme").outgoing(PackedSpans::default(), 0, None);
+        queue.push_all(vec![content]).unwrap();
+        assert!(is_told());
+        let spill = queue.take_spill();
+        assert_eq!(spill.len(), spilled);
+        spill
+            .into_iter()
+            .for_each(|parcel| parcel.settle(Fate::Spooled));
+    }
+    assert_eq!(queue.take(true).len(), 1);
 }
